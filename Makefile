@@ -1,0 +1,33 @@
+# make demo   the page on http://127.0.0.1:7860 (PORT=8000 make demo for another port)
+# make test   lint, types and the whole test suite
+# Both need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
+
+PYTHON ?= python3
+PORT ?= 7860
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: demo test lint clean
+
+demo: $(VENV)/.installed
+	PORT=$(PORT) $(RUN) app.py
+
+test: lint
+	$(RUN) -m pytest
+
+lint: $(VENV)/.installed-dev
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+
+# The stamps keep a second call from installing again; a changed requirements file makes them stale.
+$(VENV)/.installed: requirements.txt constraints.txt
+$(VENV)/.installed-dev: requirements-dev.txt requirements.txt constraints.txt
+$(VENV)/.installed $(VENV)/.installed-dev:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version if sys.version_info < (3, 10) else 0)'
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check --quiet --requirement $< --constraint constraints.txt
+	touch $@
