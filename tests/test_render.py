@@ -1,0 +1,98 @@
+"""The renderer against its figures and against path-traced pictures of the same scenes."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm.labels import LABELS
+from training.geometry import Objects
+from training.render import first_hits, render
+from training.scenes import Scene, SceneObject, read_scenes
+
+REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
+CPU = torch.device("cpu")
+
+
+def one(label: str, x: float = 0.0, y: float = 0.0, theta: float = 0.0) -> Scene:
+    return Scene((SceneObject(label, x, y, theta),))
+
+
+def test_a_sphere_at_the_origin_stands_where_the_set_up_says():
+    # 36 of 320 pixels wide, 36 of 240 high, centred near (160, 103)
+    seen = first_hits([one("red sphere")], CPU).seen.reshape(128, 128) >= 0
+    rows, columns = seen.nonzero(as_tuple=True)
+    width = (columns.max() - columns.min() + 1) / 128 * 320
+    height = (rows.max() - rows.min() + 1) / 128 * 240
+    assert width == pytest.approx(36, abs=2.5)
+    assert height == pytest.approx(36, abs=2.5)
+    assert (columns.float().mean() + 0.5) / 128 * 320 == pytest.approx(160, abs=1)
+    assert (rows.float().mean() + 0.5) / 128 * 240 == pytest.approx(103, abs=1)
+
+
+@pytest.mark.parametrize("shape", ["sphere", "cube", "cylinder"])
+def test_rays_enter_and_leave_at_the_size_of_the_object(shape):
+    objects = Objects.of([one(f"red {shape}")], CPU)
+    origin = torch.tensor([[-3.0, 0.0], [0.0, 0.7], [0.0, 0.0]])[:, None, :]  # one ray through it, one beside it
+    direction = torch.tensor([1.0, 0.0, 0.0])[:, None, None].expand(3, 1, 2)
+    near, far = objects.intervals(origin, direction)
+    assert (near[0, 0].item(), far[0, 0].item()) == pytest.approx((3 - 0.575, 3 + 0.575))
+    assert near[0, 1] > far[0, 1]
+
+
+def test_normals_point_outwards():
+    objects = Objects.of([one("red cylinder"), one("red cube"), one("red sphere")], CPU)
+    top = objects.center + torch.tensor([0.0, 0.0, 0.575])[:, None]
+    assert torch.allclose(objects.normals_at(top)[2], torch.ones(3), atol=1e-5)
+
+
+def test_a_picture_does_not_depend_on_its_batch():
+    scenes = [one("red cube"), Scene(()), one("cyan sphere", 1, -1)]
+    assert torch.equal(render(scenes)[2:], render(scenes[2:]))
+    assert render([]).shape == (0, 3, 64, 64)
+
+
+def test_an_object_casts_a_shadow():
+    with_object, empty = render([one("gray sphere"), Scene(())]).float()
+    ground = (first_hits([one("gray sphere")], CPU).seen.reshape(64, 2, 64, 2) < 0).all(3).all(1)
+    assert (empty - with_object).mean(0)[ground].max() > 20
+
+
+@pytest.mark.skipif(not REFERENCE.exists(), reason="the path-traced reference frames are not here")
+def test_pictures_match_path_traced_ones():
+    # The odd sequences: the bounced light was fitted on the even ones.
+    scenes = {name: s for name, s in read_scenes(REFERENCE / "scenes.json").items() if int(name.split("_")[1]) % 2}
+    assert len(scenes) == 100
+    squashed = [
+        Image.open(REFERENCE / "frames" / name).convert("RGB").resize((64, 64), Image.BILINEAR) for name in scenes
+    ]
+    truth = torch.from_numpy(np.stack([np.asarray(image) for image in squashed])).permute(0, 3, 1, 2).float()
+    ours = render(list(scenes.values())).float()
+    hits = torch.cat([first_hits([scene], CPU).seen for scene in scenes.values()])
+    on_object = (hits.reshape(-1, 64, 2, 64, 2) >= 0).any(4).any(2)  # (N, 64, 64): every pixel an object touches
+    error = (ours - truth).abs().mean(1)
+    assert error.mean() <= 2
+    assert error[on_object].mean() <= 6
+
+
+def test_command_line(tmp_path):
+    command = [sys.executable, "-m", "training.render", "--count", "5", "--seed", "4", "--out", str(tmp_path)]
+    subprocess.run(command, check=True, capture_output=True)
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    assert sorted(labels) == sorted(path.name for path in (tmp_path / "images").iterdir())
+    assert len(labels) == 5
+    assert all(set(names) <= set(LABELS) for names in labels.values())
+    with Image.open(tmp_path / "images" / next(iter(labels))) as image:
+        assert image.size == (64, 64)
+
+
+def test_command_line_names_a_bad_argument(tmp_path):
+    command = [sys.executable, "-m", "training.render", "--count", "0", "--out", str(tmp_path)]
+    result = subprocess.run(command, capture_output=True, text=True)
+    assert result.returncode == 2
+    assert "--count must be at least 1" in result.stderr

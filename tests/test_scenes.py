@@ -1,0 +1,77 @@
+"""Random scenes keep the rules of the set-up; scene files are checked."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from ddpm.labels import LABELS
+from training.render import MIN_VISIBLE, random_scenes, visible_shares
+from training.scenes import COUNT_WEIGHTS, MIN_DISTANCE, random_labels, random_scene, read_scenes
+
+
+def test_count_weights_are_a_distribution_over_0_to_5():
+    assert len(COUNT_WEIGHTS) == 6
+    assert sum(COUNT_WEIGHTS) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("count", range(6))
+def test_labels_are_distinct(count):
+    rng = np.random.default_rng(count)
+    for _ in range(50):
+        labels = random_labels(rng, count)
+        assert len(labels) == len(set(labels)) == count
+        assert set(labels) <= set(LABELS)
+
+
+def test_placement():
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        scene = random_scene(rng, random_labels(rng, 5))
+        places = [(o.x, o.y) for o in scene.objects]
+        assert places[0] == (0, 0)
+        assert all(abs(v) <= 3 for place in places for v in place)
+        assert all(math.dist(a, b) >= MIN_DISTANCE for i, a in enumerate(places) for b in places[:i])
+        assert all(0 <= o.theta < 2 * math.pi for o in scene.objects)
+        assert all(abs(v) <= 1 for lamp in scene.jitter for v in lamp)
+
+
+def test_every_object_of_a_random_scene_is_well_visible():
+    for shares in visible_shares(random_scenes(range(12), seed=3)):
+        assert all(share >= MIN_VISIBLE for share in shares)
+
+
+def test_a_scene_depends_on_seed_and_index_alone():
+    assert random_scenes(range(4), seed=1)[2:] == random_scenes(range(2, 4), seed=1)
+    assert random_scenes(range(2), seed=1) != random_scenes(range(2), seed=2)
+
+
+def entry(**changes):
+    jitter = {lamp: [0, 0, 0] for lamp in ("Lamp_Key", "Lamp_Fill", "Lamp_Back")}
+    return {"file": "a.png", "objects": [{"label": "red cube", "x": 0, "y": 0, "theta": 1}], "jitter": jitter} | changes
+
+
+def test_read_scenes(tmp_path):
+    path = tmp_path / "scenes.json"
+    path.write_text(json.dumps([entry()]))
+    assert read_scenes(path)["a.png"].labels == ["red cube"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "{",
+        "{}",
+        json.dumps([entry(), entry(objects=[{"label": "pink cube", "x": 0, "y": 0, "theta": 0}])]),
+        json.dumps([entry(), entry(objects=[{"label": "red cube", "x": 0}])]),
+        json.dumps([entry(), entry(jitter={})]),
+        json.dumps([entry(), entry(file="../a.png")]),
+        json.dumps([entry(), 3]),
+    ],
+)
+def test_a_malformed_scene_file_is_named(tmp_path, content):
+    path = tmp_path / "scenes.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match=r"scenes\.json.*(JSON|list|scene 1)"):
+        read_scenes(path)

@@ -1,0 +1,1 @@
+"""Everything that made the bundled weights: scenes, renderer, training loops and measurements."""

@@ -1,0 +1,245 @@
+"""Scenes to pictures: a batched ray tracer with direct light, soft shadows and one approximate bounce, in torch.
+
+    python -m training.render --count 64 --seed 0 --out FOLDER
+    python -m training.render --scenes scenes.json --out FOLDER
+
+Writes FOLDER/images/*.png (64x64) and FOLDER/labels.json (file name -> labels). Runs on the GPU where there is one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import functools
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn.functional import interpolate
+from tqdm import tqdm
+
+from training import shading
+from training.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
+from training.scenes import Scene, random_labels, random_scene, read_scenes
+
+IMAGE_SIZE = 64
+SAMPLES = 128  # primary rays along each side of the squashed picture
+LAMP_SAMPLES = 2  # shadow rays along each side of a lamp, from every primary hit
+MIN_VISIBLE = 200 / (320 * 240)  # share of the picture below which a scene is rejected for a hidden object
+BATCH = 4
+
+
+@dataclass(frozen=True)
+class Hits:
+    """What the B * R primary rays of a batch see.
+
+    point, normal (3, B, R); seen (B, R): index into `objects`, -1 for the backdrop.
+    """
+
+    objects: Objects
+    point: Tensor
+    normal: Tensor
+    seen: Tensor
+
+
+def first_hits(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES) -> Hits:
+    """Send samples * samples rays into each scene and find the nearest surface."""
+    b, r = len(scenes), samples**2
+    objects = Objects.of(scenes, device)
+    eye = torch.tensor(CAMERA_POSITION, device=device)[:, None]  # (3, 1)
+    ray = camera_rays(samples, device)  # (3, R)
+    backdrop, backdrop_normal = backdrop_hits(samples, device)
+    distance = backdrop.expand(b, r).clone()
+    seen = torch.full((b, r), -1, dtype=torch.long, device=device)
+    normal = backdrop_normal[:, None, :].expand(3, b, r).clone()
+    if p := len(objects.scene):
+        origin = objects.to_local((eye - objects.center)[:, :, None])
+        near, far = objects.intervals(origin, objects.to_local(ray[:, None, :].expand(3, p, r)))
+        hit = torch.where((near < far) & (near > 0), near, torch.inf)  # (P, R)
+        for k in range(p):  # a handful of objects a scene: the plainest scatter-argmin
+            i = objects.scene[k]
+            closer = hit[k] < distance[i]
+            distance[i] = torch.where(closer, hit[k], distance[i])
+            seen[i] = torch.where(closer, k, seen[i])
+    point = eye[:, :, None] + torch.where(distance.isinf(), 0.0, distance) * ray[:, None, :]
+    if p:
+        scene, at = (seen >= 0).nonzero(as_tuple=True)
+        normal[:, scene, at] = _select(objects, seen[scene, at]).normals_at(point[:, scene, at])
+    return Hits(objects, point, normal, seen)
+
+
+def _select(objects: Objects, index: Tensor) -> Objects:
+    # one row for each entry of `index`
+    return Objects(**{f.name: getattr(objects, f.name)[..., index] for f in fields(Objects)})
+
+
+def visible_shares(scenes: Sequence[Scene]) -> list[list[float]]:
+    """For each scene the share of the picture in which each of its objects is seen (smallest first)."""
+    hits = first_hits(scenes, torch.device("cpu"))
+    shares: list[list[float]] = [[] for _ in scenes]
+    for k, i in enumerate(hits.objects.scene.tolist()):
+        shares[i].append(float((hits.seen[i] == k).float().mean()))
+    return [sorted(s) for s in shares]
+
+
+def trace(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES) -> Tensor:
+    """Linear radiance (B, 3, samples, samples)."""
+    hits = first_hits(scenes, device, samples)
+    objects = hits.objects
+    p = len(objects.scene)
+    # Object points as one flat list of Q
+    scene, at = (hits.seen >= 0).nonzero(as_tuple=True)
+    own = _select(objects, hits.seen[scene, at])
+    normal = hits.normal[:, scene, at]
+    color = shading.reflectance(device)[own.color].T  # (3, Q)
+    view = -camera_rays(samples, device)[:, at]
+
+    ground = shading.ground_bounce(hits.point, hits.normal, objects)  # irradiance (3, B, R)
+    surface = shading.rubber_bounce(color, normal, view)  # radiance (3, Q)
+    for index, lamp in enumerate(shading.LAMPS):
+        center = _lamp_positions(scenes, device)[index]  # (3, B)
+        light, strength = lamp.illuminate(hits.point, center[:, :, None])  # (3, B, R), (B, R)
+        if p:
+            strength = strength * _visibility(hits, center, lamp.side, _lamp_jitter(samples, device)[index])
+        tint = torch.tensor(lamp.color, device=device)
+        ground += tint[:, None, None] * strength * shading.dot(hits.normal, light).clamp_min(0)
+        surface += tint[:, None] * strength[scene, at] * shading.rubber(color, normal, view, light[:, scene, at])
+    radiance = shading.GROUND_REFLECTANCE / torch.pi * ground
+    radiance[:, scene, at] = surface
+    return radiance.reshape(3, len(scenes), samples, samples).transpose(0, 1)
+
+
+def _visibility(hits: Hits, center: Tensor, side: float, jitter: Tensor) -> Tensor:
+    # Share (B, R) of a lamp's square at `center` (3, B) that each hit point sees past the objects
+    objects, (b, r) = hits.objects, hits.seen.shape
+    aim = shading.normalize(center)  # lamps look at the origin
+    u = shading.normalize(torch.stack([-aim[1], aim[0], torch.zeros_like(aim[0])]))
+    v = torch.linalg.cross(aim, u, dim=0)
+    lamp, u, v = (
+        objects.to_local(w[:, :, None])
+        for w in (center[:, objects.scene] - objects.center, u[:, objects.scene], v[:, objects.scene])
+    )
+    point = objects.to_local(hits.point[:, objects.scene] - objects.center[:, :, None])  # (3, P, R)
+    # Convex bodies cast no shadow on their own lit side
+    other = hits.seen[objects.scene] != torch.arange(len(objects.scene), device=point.device)[:, None]
+    visible = torch.ones((b, r), device=point.device)
+    for cell in range(LAMP_SAMPLES**2):
+        x = ((cell % LAMP_SAMPLES + jitter[cell, 0]) / LAMP_SAMPLES - 0.5) * side
+        y = ((cell // LAMP_SAMPLES + jitter[cell, 1]) / LAMP_SAMPLES - 0.5) * side
+        near, far = objects.intervals(point, lamp - point + x * u + y * v)
+        blocks = (near < far) & (far > 1e-6) & (near < 1) & other  # (P, R)
+        blocked = torch.zeros_like(visible).index_add_(0, objects.scene, blocks.float())
+        visible -= (blocked > 0).float() / LAMP_SAMPLES**2
+    return visible
+
+
+@functools.lru_cache(maxsize=4)
+def _lamp_jitter(samples: int, device: torch.device) -> Tensor:
+    # (lamps, cells, 2, R): where in its cell of the lamp each shadow ray ends
+    shape = (len(shading.LAMPS), LAMP_SAMPLES**2, 2, samples**2)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(1)).to(device)
+
+
+def _lamp_positions(scenes: Sequence[Scene], device: torch.device) -> Tensor:
+    # (lamps, 3, B); the sun does not move
+    base = torch.tensor([lamp.position for lamp in shading.LAMPS])
+    jitter = torch.tensor([[*scene.jitter, (0.0, 0.0, 0.0)] for scene in scenes])
+    return (base + jitter).permute(1, 2, 0).contiguous().to(device)
+
+
+@torch.no_grad()
+def render(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tensor:
+    """Pictures of scenes: uint8 (N, 3, 64, 64), sRGB, the 4:3 view squashed to a square with an antialiasing filter."""
+    pictures = []
+    for start in range(0, len(scenes), BATCH):
+        fine = shading.to_srgb(trace(scenes[start : start + BATCH], torch.device(device)))
+        small = interpolate(fine, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
+        pictures.append((small * 255).round().to(torch.uint8).cpu())
+    return torch.cat(pictures) if pictures else torch.empty((0, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
+
+
+@torch.no_grad()
+def scene_with(labels: Sequence[str], rng: np.random.Generator) -> Scene:
+    """A random scene with these labels in which every object is well visible: placed anew until it is."""
+    while True:
+        scene = random_scene(rng, labels)
+        shares = visible_shares([scene])[0]
+        if not shares or shares[0] >= MIN_VISIBLE:
+            return scene
+
+
+def random_scenes(indices: Sequence[int], seed: int) -> list[Scene]:
+    """Random scenes; scene i depends on the seed and on i alone."""
+    scenes = []
+    for index in indices:
+        rng = np.random.default_rng([seed, index])
+        scenes.append(scene_with(random_labels(rng), rng))
+    return scenes
+
+
+def _render_job(make_scenes: Callable[[], list[Scene]], device: str) -> tuple[list[list[str]], Tensor]:
+    # One chunk of work, in a process of its own on the CPU
+    scenes = make_scenes()
+    return [scene.labels for scene in scenes], render(scenes, device)
+
+
+def write_dataset(names: Sequence[str], jobs: Sequence[Callable[[], list[Scene]]], out: Path) -> None:
+    """Render chunks of scenes (on the GPU, else on all cores) into out/images and out/labels.json, in order."""
+    images = out / "images"
+    images.mkdir(parents=True, exist_ok=True)
+    labels: dict[str, list[str]] = {}
+    todo = iter(names)
+    with contextlib.ExitStack() as stack:
+        bar = stack.enter_context(tqdm(total=len(names), unit="scene"))
+        results: Iterable[tuple[list[list[str]], Tensor]]
+        if torch.cuda.is_available():
+            results = map(functools.partial(_render_job, device="cuda"), jobs)
+        else:
+            context = multiprocessing.get_context("spawn")
+            pool = stack.enter_context(context.Pool(initializer=torch.set_num_threads, initargs=(1,)))
+            results = pool.imap(functools.partial(_render_job, device="cpu"), jobs)
+        for chunk_labels, pictures in results:
+            for scene_labels, picture in zip(chunk_labels, pictures, strict=True):
+                name = next(todo)
+                Image.fromarray(picture.permute(1, 2, 0).numpy()).save(images / name)
+                labels[name] = scene_labels
+            bar.update(len(pictures))
+    (out / "labels.json").write_text(json.dumps(labels, indent=0))
+
+
+def main() -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Render scenes of coloured shapes, 64x64, with their labels.")
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--count", type=int, help="number of random scenes")
+    source.add_argument("--scenes", type=Path, help="a scenes.json: one picture for each scene, same file names")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the random scenes")
+    parser.add_argument("--out", type=Path, required=True, help="folder for images/ and labels.json")
+    args = parser.parse_args()
+    jobs: list[Callable[[], list[Scene]]]
+    if args.scenes:
+        try:
+            given = read_scenes(args.scenes)
+        except ValueError as error:
+            parser.error(str(error))
+        names, scenes = list(given), list(given.values())
+        jobs = [functools.partial(list, scenes[i : i + BATCH]) for i in range(0, len(scenes), BATCH)]
+    else:
+        if args.count < 1 or args.seed < 0:
+            parser.error(f"--count must be at least 1 and --seed at least 0, got {args.count} and {args.seed}")
+        indices = range(args.count)
+        names = [f"scene_{i:06d}.png" for i in indices]
+        jobs = [
+            functools.partial(random_scenes, indices[i : i + BATCH], args.seed) for i in range(0, args.count, BATCH)
+        ]
+    write_dataset(names, jobs, args.out)
+
+
+if __name__ == "__main__":
+    main()
