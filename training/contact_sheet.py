@@ -1,0 +1,48 @@
+"""Our renderer beside a path tracer: `python -m training.contact_sheet --reference FOLDER --out docs/renderer.png`.
+
+FOLDER holds scenes.json and frames/, the same scenes path-traced. Shown are scenes that no constant was fitted on.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+from PIL import Image
+
+from training.render import IMAGE_SIZE, render
+from training.scenes import read_scenes
+
+COLUMNS = 8
+DIFFERENCE_GAIN = 8
+
+
+def main() -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Draw our pictures and path-traced ones of the same scenes.")
+    parser.add_argument("--reference", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    # Odd sequences were not used for fitting; the last picture of a sequence has most objects
+    held_out = {name: s for name, s in read_scenes(args.reference / "scenes.json").items() if int(name[4:9]) % 2}
+    names = [name for name, scene in held_out.items() if len(scene.objects) == 4][:COLUMNS]
+    ours = render([held_out[name] for name in names]).permute(0, 2, 3, 1).numpy()
+    frames = [Image.open(args.reference / "frames" / name).convert("RGB") for name in names]
+    truth = np.stack([np.asarray(f.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)) for f in frames])
+    difference = np.clip(128 + DIFFERENCE_GAIN * (ours.astype(int) - truth), 0, 255).astype(np.uint8)
+    rows = {"ours": ours, "path-traced": truth, f"difference x {DIFFERENCE_GAIN}": difference}
+    figure, axes = plt.subplots(len(rows), COLUMNS, figsize=(COLUMNS * 1.3, len(rows) * 1.36), dpi=150)
+    for row, (title, pictures) in zip(axes, rows.items(), strict=True):
+        row[0].set_ylabel(title)
+        for axis, picture in zip(row, pictures, strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+    figure.tight_layout(pad=0.3)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(args.out)
+
+
+if __name__ == "__main__":
+    main()

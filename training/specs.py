@@ -1,0 +1,37 @@
+"""Draw a spec of our own, in the lab's format: `python -m training.specs --seed 1 --counts 1 2 3 --each 16 --out FILE`.
+
+A spec is a list of label sets. Settings such as guidance are chosen on such a file, never on the lab's test files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ddpm.labels import MAX_OBJECTS
+from training.scenes import random_labels
+
+
+def draw_spec(seed: int, counts: list[int], each: int) -> list[list[str]]:
+    """`each` label sets with counts[0] objects, then as many with counts[1], ...."""
+    rng = np.random.default_rng(seed)
+    return [random_labels(rng, count) for count in counts for _ in range(each)]
+
+
+def main() -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Draw random label sets for measuring.")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--counts", type=int, nargs="+", choices=range(MAX_OBJECTS + 1), default=[1, 2, 3])
+    parser.add_argument("--each", type=int, default=16, help="label sets of each count")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    lines = ",\n ".join(json.dumps(labels) for labels in draw_spec(args.seed, args.counts, args.each))
+    args.out.write_text(f"[{lines}]\n")
+
+
+if __name__ == "__main__":
+    main()
