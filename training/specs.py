@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ddpm.labels import MAX_OBJECTS
+from ddpm.labels import MAX_OBJECTS, check
 from training.scenes import random_labels
 
 
 def draw_spec(seed: int, counts: list[int], each: int) -> list[list[str]]:
     """`each` label sets with counts[0] objects, then as many with counts[1], ...."""
     rng = np.random.default_rng(seed)
-    return [random_labels(rng, count) for count in counts for _ in range(each)]
+    return [list(check(random_labels(rng, count))) for count in counts for _ in range(each)]
 
 
 def main() -> None:

@@ -1,0 +1,140 @@
+"""A checkpoint is a folder: model.safetensors, and config.json that says what the weights are and how to use them."""
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
+from ddpm.networks import build
+from ddpm.samplers import SAMPLERS
+from ddpm.schedule import NoiseSchedule
+
+WEIGHTS = "model.safetensors"
+CONFIG = "config.json"
+
+
+class CheckpointError(ValueError):
+    """A checkpoint that is missing, damaged or not what its config says; the message names the file."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything that has to travel with the weights.
+
+    name: what people call the model.
+    network, options: the arguments of `networks.build`.
+    prediction, schedule: how it was trained.
+    sampler, steps, guidance: what `Pipeline` uses where the caller names nothing.
+    training: where the weights come from (preset, images seen, data), for people to read.
+    """
+
+    name: str
+    network: str
+    options: dict[str, Any]
+    prediction: Parameterisation
+    schedule: NoiseSchedule
+    sampler: str = "ddim"
+    steps: int = 50
+    guidance: float = 1.0
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key, kind in _JSON_TYPES.items():
+            value = getattr(self, key)
+            if not isinstance(value, kind) or isinstance(value, bool):
+                raise ValueError(f"{key!r} must be of type {kind[-1].__name__}, not {value!r}")
+        for key, allowed in (("prediction", PARAMETERISATIONS), ("sampler", tuple(SAMPLERS))):
+            if getattr(self, key) not in allowed:
+                raise ValueError(f"{key!r} is {getattr(self, key)!r}; allowed are {', '.join(allowed)}")
+
+
+_JSON_TYPES: dict[str, tuple[type, ...]] = {
+    "name": (str,),
+    "network": (str,),
+    "options": (dict,),
+    "schedule": (NoiseSchedule,),
+    "steps": (int,),
+    "guidance": (int, float),
+    "training": (dict,),
+}
+
+
+def save(
+    folder: str | os.PathLike[str], network: nn.Module, config: ModelConfig, dtype: torch.dtype = torch.float32
+) -> None:
+    """Write a checkpoint, with floating-point weights stored as `dtype`; the folder is made where it is missing.
+
+    Each file appears whole or not at all, also where the process is killed meanwhile; the weights come first.
+    """
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {
+        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
+        for key, value in network.state_dict().items()
+    }
+    text = json.dumps(asdict(config), indent=2) + "\n"
+    write_whole(folder / WEIGHTS, lambda path: save_file(weights, path))
+    write_whole(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> tuple[nn.Module, ModelConfig]:
+    """Return the network, in float32 and eval mode on `device`, and its config. Raises CheckpointError."""
+    folder = Path(folder)
+    config = read_config(folder)
+    try:
+        weights = load_file(folder / WEIGHTS)
+    except (OSError, SafetensorError) as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: cannot be read: {error}") from error
+    try:
+        network = build(config.network, config.options)
+    except ValueError as error:
+        raise CheckpointError(f"{folder / CONFIG}: {error}") from error
+    try:
+        network.load_state_dict(weights)  # strict; casts to the network's float32
+    except RuntimeError as error:
+        raise CheckpointError(f"{folder / WEIGHTS}: does not fit the network of {CONFIG}: {error}") from error
+    return network.to(device).eval(), config
+
+
+def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
+    """Return the config of a checkpoint folder without its weights. Raises CheckpointError."""
+    path = Path(folder) / CONFIG
+    try:
+        return _parse(json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        raise CheckpointError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def _parse(data: Any) -> ModelConfig:
+    _check_keys("the config", data, ModelConfig)
+    _check_keys("'schedule'", data["schedule"], NoiseSchedule)
+    return ModelConfig(**{**data, "schedule": NoiseSchedule(**data["schedule"])})
+
+
+def _check_keys(what: str, data: Any, kind: type) -> None:
+    if not isinstance(data, dict):
+        raise ValueError(f"{what} must be an object, not {data!r}")
+    known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(kind)}
+    if unknown := sorted(data.keys() - known.keys()):
+        raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}")
+    if missing := [key for key, required in known.items() if required and key not in data]:
+        raise ValueError(f"{what} lacks the keys: {', '.join(missing)}")
+
+
+def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+    """Let `write` write beside the path, and put the file in place once it is safe on the disk: whole or not at all."""
+    part = path.with_name(path.name + ".part")
+    write(part)
+    with open(part, "rb+") as file:
+        os.fsync(file.fileno())
+    os.replace(part, path)

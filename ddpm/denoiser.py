@@ -1,0 +1,92 @@
+"""One interface for every network: noisy image, timestep and labels in, clean image and noise out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, NamedTuple, get_args
+
+import torch
+from torch import Tensor
+
+from ddpm.labels import NULL
+from ddpm.schedule import NoiseSchedule
+
+Parameterisation = Literal["eps", "x0", "v"]
+PARAMETERISATIONS: tuple[Parameterisation, ...] = get_args(Parameterisation)
+
+Network = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""network(x (N, 3, 64, 64), time = t / T (N,) in [0, 1], labels (N, 24)) -> (N, 3, 64, 64)"""
+
+
+class Prediction(NamedTuple):
+    """What the denoiser makes of x_t: the clean image and the noise, float32 (N, 3, 64, 64) each."""
+
+    x0: Tensor
+    eps: Tensor
+
+
+@dataclass(frozen=True)
+class Denoiser:
+    """A network with its parameterisation, precision and classifier-free guidance around it.
+
+    prediction: what the network was trained to give, see `target`.
+    guidance: w in `uncond + w (cond - uncond)`: 0 ignores the labels, 1 is the plain conditional model.
+    dtype: float32, or bfloat16 for autocast inside the network; everything outside it stays float32.
+    clip: keep x0 in [-1, 1], with eps following it.
+    """
+
+    network: Network
+    schedule: NoiseSchedule
+    prediction: Parameterisation
+    guidance: float = 1.0
+    dtype: torch.dtype = torch.float32
+    clip: bool = True
+
+    def __post_init__(self) -> None:
+        if self.prediction not in PARAMETERISATIONS:
+            raise ValueError(f"prediction {self.prediction!r} is unknown; allowed are {', '.join(PARAMETERISATIONS)}")
+
+    def __call__(self, x: Tensor, t: Tensor | int, labels: Tensor) -> Prediction:
+        """Predict from x_t (N, 3, 64, 64), t in 1..T (int, or int64 (N,)) and labels (N, 24)."""
+        alpha, sigma = self.schedule.coefficients(t, x)
+        out = self._guided(x, torch.as_tensor(t, device=x.device).expand(len(x)) / self.schedule.steps, labels)
+        if self.prediction == "eps":
+            x0, eps = (x - sigma * out) / alpha, out  # alpha > 0 at every t, but tiny at T: clip
+        elif self.prediction == "v":
+            x0, eps = alpha * x - sigma * out, sigma * x + alpha * out
+        else:
+            x0, eps = out, (x - alpha * out) / sigma
+        if self.clip:
+            x0 = x0.clamp(-1, 1)
+            eps = (x - alpha * x0) / sigma
+        return Prediction(x0, eps)
+
+    def _guided(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        if self.guidance == 1:
+            return self._run(x, time, labels)
+        null = torch.full_like(labels, NULL)
+        if self.guidance == 0:
+            return self._run(x, time, null)
+        both = self._run(torch.cat([x, x]), torch.cat([time, time]), torch.cat([labels, null]))
+        cond, uncond = both.chunk(2)
+        return uncond + self.guidance * (cond - uncond)  # Ho & Salimans 2022, eq. 6, with w for their 1 + w
+
+    def _run(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        if self.dtype == torch.float32:
+            return self.network(x, time, labels)
+        with torch.autocast(x.device.type, self.dtype):
+            return self.network(x, time, labels).float()
+
+
+def target(prediction: Parameterisation, x0: Tensor, eps: Tensor, alpha_bar_t: Tensor) -> Tensor:
+    """Return what the network learns to give at x_t = sqrt(alpha_bar_t) x0 + sqrt(1 - alpha_bar_t) eps.
+
+    x0, eps: (N, 3, 64, 64). alpha_bar_t: (N,), in float64 best. "v" is from Salimans & Ho 2022, appendix D.
+    """
+    if prediction == "eps":
+        return eps
+    if prediction == "x0":
+        return x0
+    if prediction == "v":
+        alpha_bar_t = alpha_bar_t.reshape(-1, 1, 1, 1)
+        return alpha_bar_t.sqrt().to(x0) * eps - (1 - alpha_bar_t).sqrt().to(x0) * x0
+    raise ValueError(f"prediction {prediction!r} is unknown; allowed are {', '.join(PARAMETERISATIONS)}")

@@ -1,0 +1,206 @@
+"""From labels to images: the bundled model, its samplers and its seeds behind two calls."""
+
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from numbers import Integral, Real
+from os import PathLike
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import conv2d
+
+from ddpm import checkpoint, labels
+from ddpm.denoiser import Denoiser
+from ddpm.samplers import SAMPLERS, Step, sample
+
+IMAGE_SHAPE = (3, 64, 64)
+MAX_SEED = 2**63 - 1
+MAX_GUIDANCE = 20.0
+BATCH = 64  # images that `generate` denoises together
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to sample: a key of SAMPLERS, 1..T steps, and the classifier-free guidance scale, 0..20."""
+
+    sampler: str
+    steps: int
+    guidance: float
+
+
+class Pipeline:
+    """A trained network ready to draw.
+
+    network: as `ddpm.networks` describes; it is moved to the device, put in eval mode and, for bfloat16, converted.
+    config: its prediction, schedule and default settings.
+    dtype: precision inside the network, float32 or bfloat16; the sampler itself always works in float32.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: checkpoint.ModelConfig,
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.dtype = dtype
+        self.network = network.to(self.device).eval()
+        if dtype == torch.bfloat16:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            for layer in self.network.modules():
+                if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
+                    layer.to(dtype)  # once, where autocast would convert the same weights at every forward
+        self.settings()  # the defaults must be as sound as what a caller asks for
+
+    @classmethod
+    def from_pretrained(cls, source: str | PathLike[str], device: str | torch.device | None = None) -> "Pipeline":
+        """Load a checkpoint folder, or a model of the Hugging Face Hub ("owner/name").
+
+        device: None takes cuda where there is one, else the CPU (in bfloat16 where that is native and faster).
+        Raises CheckpointError.
+        """
+        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        network, config = checkpoint.load(_find(source), device)
+        dtype = _cpu_dtype() if device.type == "cpu" else torch.float32
+        try:
+            return cls(network, config, device, dtype)
+        except ValueError as error:
+            raise checkpoint.CheckpointError(f"{source}: {error}") from error
+
+    def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
+        """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""
+        sampler = self.config.sampler if sampler is None else sampler
+        steps = self.config.steps if steps is None else steps
+        guidance = self.config.guidance if guidance is None else guidance
+        if sampler not in tuple(SAMPLERS):
+            raise ValueError(f"sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
+        if not _is_whole(steps) or not 1 <= steps <= self.config.schedule.steps:
+            raise ValueError(f"steps must be a whole number from 1 to {self.config.schedule.steps}, not {steps!r}")
+        if not _is_number(guidance) or not 0 <= guidance <= MAX_GUIDANCE:
+            raise ValueError(f"guidance must be a number from 0 to {MAX_GUIDANCE:g}, not {guidance!r}")
+        return Settings(sampler, int(steps), float(guidance))
+
+    def generate(
+        self,
+        scenes: Sequence[Sequence[str]],
+        seed: int = 0,
+        sampler: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Tensor:
+        """Draw one image a scene: float32 (N, 3, 64, 64) on the CPU, in [-1, 1].
+
+        scenes: N >= 1 lists of different labels, each of at most 5; an empty list means an empty scene.
+        seed: 0..2**63 - 1; image i depends on its own scene and on seed + i alone, whatever the batch and the device.
+        sampler, steps, guidance: see `Settings`; None takes the model's own.
+        Raises LabelError, or ValueError for the other arguments.
+        """
+        conditions, settings = self._check(scenes, seed, sampler, steps, guidance)
+        images = []
+        for start in range(0, len(conditions), BATCH):
+            for step in self._steps(conditions[start : start + BATCH], seed + start, settings):
+                last = step.x0
+            images.append(last.cpu())
+        return torch.cat(images)
+
+    def stream(
+        self,
+        scenes: Sequence[Sequence[str]],
+        seed: int = 0,
+        sampler: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Iterator[Step]:
+        """Return a generator of denoising Steps (on the CPU); the last one's x0 is what `generate` returns.
+
+        Arguments and errors are those of `generate`; errors are raised here, before the first step.
+        """
+        conditions, settings = self._check(scenes, seed, sampler, steps, guidance)
+        run = self._steps(conditions, seed, settings)
+        return (replace(step, x=step.x.cpu(), x0=step.x0.cpu()) for step in run)
+
+    def _check(
+        self,
+        scenes: Sequence[Sequence[str]],
+        seed: int,
+        sampler: str | None,
+        steps: int | None,
+        guidance: float | None,
+    ) -> tuple[Tensor, Settings]:
+        conditions = labels.encode(scenes)
+        if len(conditions) == 0:
+            raise ValueError('no scenes: give at least one, such as [["red cube"]]; an empty scene is [[]]')
+        if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
+            raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}")
+        return conditions, self.settings(sampler, steps, guidance)
+
+    def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
+        """Denoise conditions (N, 24) on the device; image i draws all its noise from a CPU generator of its own."""
+        generators = [torch.Generator().manual_seed(int(seed) + i) for i in range(len(conditions))]
+
+        def noise() -> Tensor:
+            return torch.stack([torch.randn(IMAGE_SHAPE, generator=g) for g in generators]).to(self.device)
+
+        denoiser = Denoiser(
+            self.network, self.config.schedule, self.config.prediction, settings.guidance, dtype=self.dtype
+        )
+        return sample(denoiser, noise(), conditions.to(self.device), settings.sampler, settings.steps, noise=noise)
+
+
+def _is_whole(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Integral)
+
+
+def _is_number(value: object) -> bool:
+    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
+
+
+def _find(source: str | PathLike[str]) -> Path:
+    """Return the local folder of a checkpoint; what cannot be a folder here is fetched from the Hub and cached."""
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    # A name beside existing folders is a slip of the pen, and no reason to ask the network.
+    if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) or folder.parent.is_dir():
+        raise checkpoint.CheckpointError(f"{source}: there is no such checkpoint folder")
+    from huggingface_hub import snapshot_download
+
+    try:
+        return Path(snapshot_download(source, allow_patterns=[checkpoint.WEIGHTS, checkpoint.CONFIG]))
+    except (OSError, ValueError) as error:  # the Hub's errors and those of a missing network are OSErrors
+        raise checkpoint.CheckpointError(f"{source}: neither a folder here nor a model of the Hub: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _cpu_dtype() -> torch.dtype:
+    """bfloat16 where this CPU computes it natively and no slower than it should, else float32.
+
+    Without native support bfloat16 can be a thousand times slower, so that nothing is tried there. The timing has a
+    wide margin: it is to find such slowness, not to let other work on the machine change the precision between runs.
+    """
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    if not (capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")):
+        return torch.float32
+    x, weight = torch.randn(1, 64, 16, 16), torch.randn(64, 64, 3, 3)
+    plain = _best_seconds(lambda: conv2d(x, weight, padding=1))
+    x, weight = (tensor.to(torch.bfloat16, memory_format=torch.channels_last) for tensor in (x, weight))
+    native = _best_seconds(lambda: conv2d(x, weight, padding=1))
+    return torch.bfloat16 if native < 4 * plain else torch.float32
+
+
+def _best_seconds(call: Callable[[], object], repeats: int = 5) -> float:
+    """Time a call; the best of some repeats is the one least disturbed by other work."""
+
+    def seconds() -> float:
+        start = time.perf_counter()
+        call()
+        return time.perf_counter() - start
+
+    return min(seconds() for _ in range(repeats))

@@ -1,0 +1,117 @@
+"""Three ways from noise to an image, each a generator of Steps over the one denoiser interface."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+from ddpm.denoiser import Denoiser
+from ddpm.schedule import NoiseSchedule
+
+Noise = Callable[[], Tensor]
+"""Fresh standard normal noise, shaped as x, at each call."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One denoising step: the image the network saw and what it made of it.
+
+    index: 1..total. t: timestep, total of them descending from T to at least 1.
+    x: the noisy image x_t, x0: the predicted clean one, float32 (N, 3, 64, 64). The last x0 is the result.
+    """
+
+    index: int
+    total: int
+    t: int
+    x: Tensor
+    x0: Tensor
+
+
+@torch.no_grad()
+def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise) -> Iterator[Step]:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2, with sigma_t^2 = beta_t), also over fewer than T steps."""
+    alpha_bar = denoiser.schedule.alpha_bar.tolist()
+    for index, t, s in _intervals(denoiser.schedule, steps):
+        x0, _ = denoiser(x, t, labels)
+        yield Step(index, steps, t, x, x0)
+        if s > 0:
+            alpha = alpha_bar[t] / alpha_bar[s]  # of the step from t to s
+            toward_x0 = math.sqrt(alpha_bar[s]) * (1 - alpha) / (1 - alpha_bar[t])
+            toward_x = math.sqrt(alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t])
+            x = toward_x0 * x0 + toward_x * x + math.sqrt(1 - alpha) * noise()  # eq. 7
+
+
+@torch.no_grad()
+def ddim(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise, eta: float = 0.0) -> Iterator[Step]:
+    """DDIM (Song et al. 2020): deterministic at eta = 0, which asks for no noise, and ancestral at eta = 1."""
+    alpha_bar = denoiser.schedule.alpha_bar.tolist()
+    for index, t, s in _intervals(denoiser.schedule, steps):
+        x0, eps = denoiser(x, t, labels)
+        yield Step(index, steps, t, x, x0)
+        if s > 0:
+            variance = eta**2 * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])  # eq. 16
+            x = math.sqrt(alpha_bar[s]) * x0 + math.sqrt(1 - alpha_bar[s] - variance) * eps  # eq. 12
+            if eta > 0:
+                x = x + math.sqrt(variance) * noise()
+
+
+@torch.no_grad()
+def dpm_solver_pp(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise) -> Iterator[Step]:
+    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): deterministic, first order at both ends.
+
+    It works on x0 and on differences of lambda = log(alpha / sigma), so that it is stable where alpha is almost 0.
+    """
+    alpha_bar = denoiser.schedule.alpha_bar.tolist()
+    before: Tensor | None = None  # x0 of the step before, and how far lambda went in it
+    h_before = math.nan
+    for index, t, s in _intervals(denoiser.schedule, steps):
+        x0, _ = denoiser(x, t, labels)
+        yield Step(index, steps, t, x, x0)
+        if s > 0:
+            h = _half_log_snr(alpha_bar[s]) - _half_log_snr(alpha_bar[t])
+            d = x0 if before is None else x0 + h / (2 * h_before) * (x0 - before)
+            shrink = math.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # sigma_s / sigma_t
+            x = shrink * x - math.sqrt(alpha_bar[s]) * math.expm1(-h) * d
+            before, h_before = x0, h
+
+
+SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {"ddpm": ddpm, "ddim": ddim, "dpm++": dpm_solver_pp}
+
+
+def sample(
+    denoiser: Denoiser,
+    x: Tensor,
+    labels: Tensor,
+    sampler: str = "ddim",
+    steps: int = 50,
+    eta: float = 0.0,
+    noise: Noise | None = None,
+) -> Iterator[Step]:
+    """Start denoising x_T, and return the generator of its Steps; the last one's x0 is the result.
+
+    x: standard normal noise, float32 (N, 3, 64, 64). labels: (N, 24). sampler: a key of SAMPLERS. steps: 1..T.
+    eta: 0..1, for "ddim" alone. noise: the source of later noise, by default torch.randn_like(x).
+    Raises ValueError at once for arguments out of range.
+    """
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
+    if not 0 <= eta <= 1:
+        raise ValueError(f"eta must be a number from 0 to 1, not {eta!r}")
+    if eta and sampler != "ddim":
+        raise ValueError(f"eta is for the sampler 'ddim', not for {sampler!r}")
+    denoiser.schedule.timesteps(steps)  # checks the steps
+    options = {"eta": eta} if sampler == "ddim" else {}
+    return SAMPLERS[sampler](denoiser, x, labels, steps, noise or (lambda: torch.randn_like(x)), **options)
+
+
+def _intervals(schedule: NoiseSchedule, steps: int) -> Iterator[tuple[int, int, int]]:
+    """Yield (index, t, s) with index = 1..steps: from t to the next lower timestep s, which is 0 at the end."""
+    for index, (t, s) in enumerate(pairwise([*schedule.timesteps(steps), 0]), start=1):
+        yield index, t, s
+
+
+def _half_log_snr(alpha_bar: float) -> float:
+    return (math.log(alpha_bar) - math.log1p(-alpha_bar)) / 2

@@ -1,0 +1,91 @@
+"""The noise schedule: how much of an image is left at each of T timesteps."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import torch
+from torch import Tensor
+
+ScheduleKind = Literal["linear", "cosine"]
+KINDS: tuple[ScheduleKind, ...] = get_args(ScheduleKind)
+
+_COSINE_OFFSET = 0.008  # s in Nichol & Dhariwal 2021, eq. 17
+_MAX_BETA = 0.999  # keeps alpha_bar[T] above 0
+
+
+@dataclass(frozen=True)
+class NoiseSchedule:
+    """x_t = sqrt(alpha_bar[t]) x_0 + sqrt(1 - alpha_bar[t]) eps for t = 0..T, where t = 0 is the clean image.
+
+    kind: "linear": beta_t = (beta_end - beta_start) t / T + beta_start (Ho et al. 2020, section 4);
+          "cosine": Nichol & Dhariwal 2021, eq. 17, with betas of at most 0.999; it ignores beta_start and beta_end.
+    steps: T, at least 1. beta_start, beta_end: 0 < beta_start <= beta_end < 1.
+    """
+
+    kind: ScheduleKind = "cosine"
+    steps: int = 1000
+    beta_start: float = 1e-4
+    beta_end: float = 0.02
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"schedule kind {self.kind!r} is unknown; allowed are {', '.join(KINDS)}")
+        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
+            raise ValueError(f"schedule steps must be a whole number of at least 1, not {self.steps!r}")
+        betas = (self.beta_start, self.beta_end)
+        if not all(isinstance(beta, float) for beta in betas) or not 0 < self.beta_start <= self.beta_end < 1:
+            raise ValueError(f"beta_start and beta_end must be numbers, 0 < start <= end < 1, not {betas}")
+
+    @cached_property
+    def betas(self) -> Tensor:
+        """float64 (T + 1,): the variance that step t adds; betas[0] = 0."""
+        t = torch.arange(self.steps + 1, dtype=torch.float64) / self.steps
+        if self.kind == "linear":
+            betas = (self.beta_end - self.beta_start) * t + self.beta_start
+        else:
+            f = torch.cos((t + _COSINE_OFFSET) / (1 + _COSINE_OFFSET) * math.pi / 2) ** 2
+            betas = (1 - f / f.roll(1)).clamp(max=_MAX_BETA)
+        betas[0] = 0.0
+        return betas
+
+    @cached_property
+    def alpha_bar(self) -> Tensor:
+        """float64 (T + 1,): the share of the signal's variance left at t; 1 at t = 0, then falling, above 0 at T."""
+        return torch.log1p(-self.betas).cumsum(0).exp()
+
+    def coefficients(self, t: Tensor | int, like: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (alpha, sigma) = (sqrt(alpha_bar[t]), sqrt(1 - alpha_bar[t])), with dtype and device of `like`.
+
+        t: int, or int64 (N,). Both are shaped to multiply `like` (N, ...): (1, 1, ...) or (N, 1, ...).
+        """
+        alpha_bar = self.alpha_bar[_index(t)].reshape(-1, *[1] * (like.ndim - 1))
+        return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)
+
+    def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
+        """Return x_t (N, ...) from clean images x0 (N, ...), noise eps of the same shape and t, int or int64 (N,)."""
+        alpha, sigma = self.coefficients(t, x0)
+        return alpha * x0 + sigma * eps  # Ho et al. 2020, eq. 4
+
+    def snr(self, t: Tensor | int) -> Tensor:
+        """Return alpha_bar / (1 - alpha_bar) at t in float64, shaped as t; infinite at t = 0."""
+        alpha_bar = self.alpha_bar[_index(t)]
+        return alpha_bar / (1 - alpha_bar)
+
+    def log_snr(self, t: Tensor | int) -> Tensor:
+        """Return the natural logarithm of `snr(t)`."""
+        return self.snr(t).log()
+
+    def timesteps(self, n: int) -> list[int]:
+        """Return n of 1..T, evenly spaced and descending from T ("trailing" spacing, Lin et al. 2024, table 2).
+
+        Raises ValueError unless 1 <= n <= T.
+        """
+        if not 1 <= n <= self.steps:
+            raise ValueError(f"steps must be a whole number from 1 to {self.steps}, not {n!r}")
+        return [round(self.steps * i / n) for i in range(n, 0, -1)]
+
+
+def _index(t: Tensor | int) -> Tensor | int:
+    return t.cpu() if isinstance(t, Tensor) else t

@@ -1,0 +1,235 @@
+"""The pipeline: what a seed means, defaults, streams, and arguments that are refused."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ddpm import Pipeline, checkpoint, pipeline
+from ddpm.checkpoint import CheckpointError, ModelConfig
+from ddpm.labels import LabelError
+from ddpm.networks import build
+from ddpm.pipeline import Settings
+from ddpm.samplers import SAMPLERS
+from ddpm.schedule import NoiseSchedule
+
+CONFIG = ModelConfig(
+    "tiny", "context_unet", {"width": 8}, "v", NoiseSchedule("cosine"), sampler="ddim", steps=4, guidance=2.0
+)
+SCENES = [["red cube"], ["blue sphere", "gray cube"], []]
+each_sampler = pytest.mark.parametrize("sampler", SAMPLERS)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint.save(folder, build(CONFIG.network, CONFIG.options), CONFIG)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pipe(folder: Path) -> Pipeline:
+    return Pipeline(*checkpoint.load(folder))  # in float32 on every CPU
+
+
+def test_images_are_float32_on_the_cpu_within_one(pipe):
+    x = pipe.generate(SCENES, seed=0)
+    assert x.shape == (3, 3, 64, 64)
+    assert x.dtype == torch.float32
+    assert x.device.type == "cpu"
+    assert x.abs().max() <= 1
+    assert not x.requires_grad
+
+
+@each_sampler
+def test_a_batch_is_its_singles_with_seeds_that_count_up(pipe, sampler):
+    batch = pipe.generate(SCENES, seed=5, sampler=sampler)
+    for i, scene in enumerate(SCENES):
+        torch.testing.assert_close(pipe.generate([scene], 5 + i, sampler)[0], batch[i], atol=1e-4, rtol=0)
+
+
+def test_large_batches_are_drawn_in_parts_that_do_not_show(pipe, monkeypatch):
+    whole = pipe.generate(SCENES, seed=5)
+    monkeypatch.setattr(pipeline, "BATCH", 2)
+    torch.testing.assert_close(pipe.generate(SCENES, seed=5), whole, atol=1e-4, rtol=0)
+
+
+@each_sampler
+def test_a_seed_means_the_same_image_and_another_seed_another(pipe, sampler):
+    first = pipe.generate([["red cube"]], 7, sampler)
+    torch.manual_seed(123)  # of no account
+    assert torch.equal(pipe.generate([["red cube"]], 7, sampler), first)
+    assert not torch.allclose(pipe.generate([["red cube"]], 8, sampler), first, atol=0.1)
+
+
+def test_the_noise_is_that_of_a_cpu_generator_with_the_seed(pipe):
+    first = next(pipe.stream([["red cube"]], seed=9))
+    assert torch.equal(first.x[0], torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(9)))
+
+
+def test_the_order_of_labels_is_of_no_account(pipe):
+    assert torch.equal(pipe.generate([["gray cube", "blue sphere"]]), pipe.generate([["blue sphere", "gray cube"]]))
+
+
+@each_sampler
+def test_the_last_step_is_the_result(pipe, sampler):
+    steps = list(pipe.stream(SCENES, 3, sampler, steps=5, guidance=1.0))
+    assert [(step.index, step.total) for step in steps] == [(i, 5) for i in range(1, 6)]
+    assert torch.equal(steps[-1].x0, pipe.generate(SCENES, 3, sampler, steps=5, guidance=1.0))
+
+
+def test_defaults_come_from_the_config(pipe):
+    assert pipe.settings() == Settings("ddim", 4, 2.0)
+    assert pipe.settings("dpm++", guidance=0) == Settings("dpm++", 4, 0.0)
+    assert torch.equal(pipe.generate(SCENES), pipe.generate(SCENES, 0, "ddim", 4, 2.0))
+
+
+def test_guidance_zero_ignores_the_labels(pipe):
+    assert torch.equal(pipe.generate([["red cube"]], guidance=0), pipe.generate([["blue sphere"]], guidance=0))
+    assert not torch.equal(pipe.generate([["red cube"]], guidance=1), pipe.generate([["blue sphere"]], guidance=1))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_a_stream_closed_early_leaves_the_grad_mode_alone(pipe, enabled):
+    with torch.set_grad_enabled(enabled):
+        stream = pipe.stream(SCENES)
+        next(stream)
+        assert torch.is_grad_enabled() == enabled
+        next(stream)
+        stream.close()
+        assert torch.is_grad_enabled() == enabled
+
+
+def test_streams_can_be_interleaved(pipe):
+    alone = [step.x0 for step in pipe.stream([["red cube"]], 1, "ddpm")]
+    pairs = zip(pipe.stream([["red cube"]], 1, "ddpm"), pipe.stream([["cyan cube"]], 2, "ddpm"), strict=True)
+    for expected, (step, _) in zip(alone, pairs, strict=True):
+        assert torch.equal(step.x0, expected)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"scenes": []}, "no scenes: give at least one"),
+        ({"scenes": ["red cube"]}, "scene 0: a scene is a list of labels"),
+        ({"scenes": [["red cube"], ["pink cube"]]}, "scene 1: unknown label 'pink cube'"),
+        ({"seed": -1}, "seed must be a whole number from 0 to 9223372036854775807, not -1"),
+        ({"seed": 2**63}, "seed must be"),
+        ({"seed": 1.0}, "seed must be"),
+        ({"seed": True}, "seed must be"),
+        ({"seed": None}, "seed must be"),
+        ({"sampler": "euler"}, "sampler 'euler' is unknown; allowed are ddpm, ddim, dpm++"),
+        ({"sampler": ["ddim"]}, "is unknown"),
+        ({"steps": 0}, "steps must be a whole number from 1 to 1000, not 0"),
+        ({"steps": 1001}, "steps must be"),
+        ({"steps": 2.5}, "steps must be"),
+        ({"steps": "4"}, "steps must be"),
+        ({"guidance": -0.1}, "guidance must be a number from 0 to 20, not -0.1"),
+        ({"guidance": 20.1}, "guidance must be"),
+        ({"guidance": math.nan}, "guidance must be"),
+        ({"guidance": math.inf}, "guidance must be"),
+        ({"guidance": "2"}, "guidance must be"),
+    ],
+)
+@pytest.mark.parametrize("method", ["generate", "stream"])
+def test_arguments_out_of_range_are_refused_before_the_first_step(pipe, method, arguments, message):
+    with pytest.raises(ValueError) as caught:
+        getattr(pipe, method)(**{"scenes": SCENES, **arguments})
+    assert message in str(caught.value)
+
+
+def test_the_largest_seed_and_numpy_numbers_are_welcome(pipe):
+    pipe.generate(SCENES, seed=2**63 - 1, steps=1)
+    exact = pipe.generate([["red cube"]], seed=3, steps=2, guidance=1.5)
+    assert torch.equal(pipe.generate([["red cube"]], np.int64(3), steps=np.int32(2), guidance=np.float32(1.5)), exact)
+
+
+def test_label_errors_keep_their_kind(pipe):
+    with pytest.raises(LabelError):
+        pipe.generate([["pink cube"]])
+
+
+def test_a_checkpoint_folder_is_loaded_for_this_machine(folder, pipe):
+    loaded = Pipeline.from_pretrained(str(folder), device="cpu")
+    assert loaded.config == CONFIG
+    assert loaded.dtype in (torch.float32, torch.bfloat16)
+    assert (loaded.generate(SCENES) - pipe.generate(SCENES)).abs().mean() < 0.05
+
+
+def test_bfloat16_draws_nearly_the_same_images_each_on_its_own(folder, pipe):
+    short = Pipeline(*checkpoint.load(folder), dtype=torch.bfloat16)
+    batch = short.generate(SCENES, seed=5)
+    assert (batch - pipe.generate(SCENES, seed=5)).abs().mean() < 0.05
+    for i, scene in enumerate(SCENES):
+        assert (short.generate([scene], 5 + i)[0] - batch[i]).abs().mean() < 0.01
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_seed_means_the_same_image_on_a_gpu(folder, pipe):
+    drawn = Pipeline.from_pretrained(folder, device="cuda").generate(SCENES, seed=5)
+    assert drawn.device.type == "cpu"
+    assert (drawn - pipe.generate(SCENES, seed=5)).abs().mean() < 0.01
+
+
+def test_bfloat16_is_for_cpus_that_have_it(monkeypatch):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
+    pipeline._cpu_dtype.cache_clear()
+    assert pipeline._cpu_dtype() == torch.float32
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
+    for native, expected in ((1e-4, torch.bfloat16), (1.0, torch.float32)):
+        seconds = iter([2e-4, native])
+        monkeypatch.setattr(pipeline, "_best_seconds", lambda call, seconds=seconds: next(seconds))
+        pipeline._cpu_dtype.cache_clear()
+        assert pipeline._cpu_dtype() == expected
+    pipeline._cpu_dtype.cache_clear()
+
+
+def test_defaults_out_of_range_are_refused_with_the_checkpoint(tmp_path, folder):
+    network, config = checkpoint.load(folder)
+    for change, message in (({"steps": 5000}, "steps must be"), ({"guidance": 99.0}, "guidance must be")):
+        checkpoint.save(tmp_path / "wrong", network, replace(config, **change))
+        with pytest.raises(CheckpointError, match=f"wrong: {message}"):
+            Pipeline.from_pretrained(tmp_path / "wrong")
+
+
+@pytest.mark.parametrize("source", ["absent", "./absent/model", "checkpoints/absent", "/absent/model", "a/b/c", ""])
+def test_folders_that_are_not_there_are_refused_without_the_network(source, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda *_, **__: pytest.fail("asked the Hub"))
+    (tmp_path / "checkpoints").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError):
+        Pipeline.from_pretrained(source)
+
+
+def test_a_model_of_the_hub_is_fetched(folder, tmp_path, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+
+    def fetch(name: str, allow_patterns: list[str]) -> str:
+        asked.append((name, allow_patterns))
+        return str(folder)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
+    assert Pipeline.from_pretrained("someone/tiny", device="cpu").config == CONFIG
+    assert asked == [("someone/tiny", ["model.safetensors", "config.json"])]
+
+
+def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path, monkeypatch):
+    import huggingface_hub
+
+    def fail(*_: object, **__: object) -> str:
+        raise ConnectionError("no route")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
+    with pytest.raises(CheckpointError, match="someone/tiny: neither a folder here nor a model of the Hub: no route"):
+        Pipeline.from_pretrained("someone/tiny")
