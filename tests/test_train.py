@@ -1,0 +1,130 @@
+"""The training loop: deterministic, resumable to the bit, and never leaving half a checkpoint behind."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ddpm import Pipeline
+from training.presets import PRESETS
+from training.train import batch_indices, learning_rate_factor, train
+
+ROOT = Path(__file__).parents[1]
+TINY = replace(PRESETS["tiny"], images=64)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """Twenty pictures of noise in the form of a rendered folder."""
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    pixels = torch.randint(0, 256, (20, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for i, picture in enumerate(pixels):
+        Image.fromarray(picture.numpy()).save(folder / "images" / f"{i}.png")
+    names = ", ".join(f'"{i}.png": ["{"red" if i % 2 else "cyan"} cube"]' for i in range(20))
+    (folder / "labels.json").write_text("{" + names + "}")
+    return str(folder)
+
+
+def state(folder: Path) -> dict:
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def flatten(value):
+    if isinstance(value, dict):
+        return [leaf for key in value for leaf in flatten(value[key])]
+    if isinstance(value, (list, tuple)):
+        return [leaf for item in value for leaf in flatten(item)]
+    return [value]
+
+
+def same(a: dict, b: dict) -> bool:
+    pairs = zip(flatten(a), flatten(b), strict=True)
+    return all(torch.equal(x, y) if isinstance(x, torch.Tensor) else x == y for x, y in pairs)
+
+
+def test_every_epoch_shows_every_picture_once():
+    epoch = torch.cat([batch_indices(0, seen, 8, 20) for seen in range(0, 40, 8)])
+    assert sorted(epoch[:20].tolist()) == sorted(epoch[20:].tolist()) == list(range(20))
+    assert epoch[:20].tolist() != epoch[20:].tolist()
+
+
+def test_the_learning_rate_rises_stays_and_falls():
+    config = replace(TINY, images=1000, warmup=100, batch=10, decay=0.5)
+    factors = [learning_rate_factor(config, seen) for seen in range(0, 1000, 10)]
+    assert factors[0] == pytest.approx(0.1)
+    assert factors[9:50] == [1.0] * 41
+    assert factors[75] == pytest.approx(0.5)
+    assert factors[-1] == pytest.approx(0.02)
+
+
+def test_a_resumed_run_continues_to_the_bit(data, tmp_path, monkeypatch):
+    train(TINY, data, tmp_path / "whole")
+    # Stopped after each single step, six times; then to the end
+    for _ in range(6):
+        train(TINY, data, tmp_path / "parts", minutes=0, resume=True)
+    assert state(tmp_path / "parts")["seen"] == 48
+    train(TINY, data, tmp_path / "parts", resume=True)
+    assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
+
+
+def test_what_a_run_leaves_is_a_checkpoint(data, tmp_path):
+    train(TINY, data, tmp_path)
+    pipe = Pipeline.from_pretrained(tmp_path / "checkpoint")
+    assert pipe.config.training["images_seen"] == 64
+    assert pipe.generate([["red cube"]], steps=2).shape == (1, 3, 64, 64)
+    assert (tmp_path / "log.csv").read_text().startswith("images,loss,lr,images_per_second\n64,")
+
+
+def test_a_run_is_not_overwritten(data, tmp_path):
+    train(TINY, data, tmp_path)
+    with pytest.raises(ValueError, match="holds a run already"):
+        train(TINY, data, tmp_path)
+    with pytest.raises(ValueError, match="another config"):
+        train(replace(TINY, learning_rate=0.1), data, tmp_path, resume=True)
+
+
+def start(data: str, out: Path) -> subprocess.Popen:
+    code = (
+        "import training.train as t; from pathlib import Path; from dataclasses import replace; t.SAVE_EVERY = 0;"
+        f"t.train(replace(t.PRESETS['tiny'], images=10**6), {data!r}, Path({str(out)!r}), resume=True)"
+    )
+    return subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+
+def wait_for(path: Path, newer_than: float, process: subprocess.Popen) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists() or path.stat().st_mtime <= newer_than:
+        assert process.poll() is None, "the training ended by itself"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_killed_at_any_moment_it_leaves_whole_checkpoints(data, tmp_path):
+    # It saves after every step here, so that most kills hit a save
+    seen = 0
+    for delay in (0.0, 0.017, 0.04):
+        before = (tmp_path / "state.pt").stat().st_mtime if seen else 0.0
+        process = start(data, tmp_path)
+        wait_for(tmp_path / "state.pt", before, process)
+        wait_for(tmp_path / "checkpoint" / "config.json", before, process)
+        time.sleep(delay)
+        process.kill()
+        process.wait()
+        assert state(tmp_path)["seen"] > seen
+        seen = state(tmp_path)["seen"]
+        Pipeline.from_pretrained(tmp_path / "checkpoint")
+
+
+def test_ctrl_c_saves_and_ends_cleanly(data, tmp_path):
+    process = start(data, tmp_path)
+    wait_for(tmp_path / "checkpoint" / "config.json", 0.0, process)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(60) == 0
+    assert state(tmp_path)["seen"] > 0

@@ -1,0 +1,86 @@
+"""Labelled pictures in memory: a folder that training.render wrote, or the lab's own data.
+
+`load(source)` understands both: "FOLDER" holds images/*.png (64x64) and labels.json; "iclevr:FOLDER" holds the lab's
+320x240 PNGs with train.json beside or above them, squashed to 64x64 as the lab does (bilinear with antialiasing).
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from ddpm import labels as label_names
+
+SIZE = 64
+LAB_PREFIX = "iclevr:"
+
+
+class DatasetError(ValueError):
+    """A data folder that cannot be used; the message names the file and the entry."""
+
+
+def load(source: str | Path) -> tuple[Tensor, Tensor]:
+    """Images uint8 (N, 3, 64, 64) and multi-hot labels float32 (N, 24) of "FOLDER" or "iclevr:FOLDER".
+
+    Raises DatasetError, or LabelError from the label file, naming file and entry.
+    """
+    if str(source).startswith(LAB_PREFIX):
+        return load_iclevr(str(source).removeprefix(LAB_PREFIX))
+    return load_folder(source)
+
+
+def load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
+    """A rendered folder: images/*.png, all 64x64, and labels.json (file name -> labels), which gives the order."""
+    folder = Path(folder)
+    return _load(_first_file([folder / "labels.json"]), [folder / "images"], squash=False)
+
+
+def load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
+    """The lab's folder: train.json in it or above it, the PNGs in it or in one of its subfolders."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise DatasetError(f"{folder} is no folder")
+    label_file = _first_file([folder / "train.json", folder.parent / "train.json"])
+    return _load(label_file, [folder, *sorted(path for path in folder.iterdir() if path.is_dir())], squash=True)
+
+
+def _first_file(candidates: Sequence[Path]) -> Path:
+    for path in candidates:
+        if path.is_file():
+            return path
+    raise DatasetError(f"no label file: looked for {' and '.join(map(str, candidates))}")
+
+
+def _load(label_file: Path, folders: Sequence[Path], squash: bool) -> tuple[Tensor, Tensor]:
+    entries = label_names.read_labels(label_file)
+    if not entries:
+        raise DatasetError(f"{label_file} names no image")
+    first = next(iter(entries))
+    for folder in folders:
+        if (folder / first).is_file():
+            break
+    else:
+        raise DatasetError(f"{label_file} names {first!r}, which is not in {' or '.join(map(str, folders))}")
+    images = torch.empty(len(entries), 3, SIZE, SIZE, dtype=torch.uint8)
+    for index, name in enumerate(entries):
+        images[index] = _read_image(folder / name, squash, f"{label_file}, entry {index} ({name!r})")
+    return images, label_names.encode(list(entries.values()))
+
+
+def _read_image(path: Path, squash: bool, entry: str) -> Tensor:
+    """One picture as uint8 (3, 64, 64)."""
+    try:
+        with Image.open(path) as file:
+            picture = file.convert("RGB")
+    except FileNotFoundError:
+        raise DatasetError(f"{entry}: there is no file {path}") from None
+    except (UnidentifiedImageError, OSError, SyntaxError) as error:
+        raise DatasetError(f"{entry}: {path} is no readable picture: {error}") from None
+    if squash:
+        picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
+    if picture.size != (SIZE, SIZE):
+        raise DatasetError(f"{entry}: {path} is {picture.width}x{picture.height}, must be {SIZE}x{SIZE}")
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -1,0 +1,57 @@
+"""What is trained how: every training run of the project, as data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ddpm.denoiser import Parameterisation
+from ddpm.schedule import NoiseSchedule
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """One training run.
+
+    network, options, prediction, schedule: what is trained, see `ddpm.checkpoint.ModelConfig`.
+    images: training images to see in all; batch: images a step. warmup: images over which the learning rate rises;
+    decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
+    in images. dropout: how often the labels give way to the null condition. weight_decay, clip: AdamW's, and the
+    largest norm of the gradient. sampler, steps, guidance: the checkpoint's defaults.
+    """
+
+    name: str
+    network: str
+    options: dict[str, Any] = field(default_factory=dict)
+    prediction: Parameterisation = "v"
+    schedule: NoiseSchedule = NoiseSchedule("cosine")
+    images: int = 500_000
+    batch: int = 16
+    learning_rate: float = 1e-3
+    warmup: int = 5_000
+    decay: float = 0.3
+    ema: int = 10_000
+    dropout: float = 0.1
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    seed: int = 0
+    sampler: str = "dpm++"
+    steps: int = 25
+    guidance: float = 3.0
+
+
+_DEFAULT = TrainConfig(name="default", network="unet", options={"channels": [96, 192], "blocks": [2, 4, 3]})
+
+PRESETS: dict[str, TrainConfig] = {
+    "default": _DEFAULT,
+    # Seconds, not hours: for trying the loop out.
+    "tiny": replace(
+        _DEFAULT,
+        name="tiny",
+        options={"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32},
+        images=256,
+        batch=8,
+        warmup=32,
+        ema=32,
+    ),
+}

@@ -1,0 +1,266 @@
+"""Train a network on labelled pictures.
+
+    python -m training.train --preset default --data data/train --out runs/default [--minutes 100] [--resume]
+    OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m training.train ...
+
+The second form runs one process a core, which is faster on a CPU that has other work to do.
+
+A run's folder holds state.pt (all that resuming needs), log.csv, samples/ and checkpoint/ (the averaged weights, ready
+for `Pipeline.from_pretrained`). Everything random is a function of the seed and of the images seen so far, so that a
+resumed run goes on as if it had never stopped. Ctrl-C and SIGTERM save before they end.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import csv
+import io
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from ddpm import checkpoint, labels
+from ddpm.denoiser import target
+from ddpm.networks import build
+from ddpm.pipeline import Pipeline
+from training import dataset
+from training.presets import PRESETS, TrainConfig
+
+LOG_EVERY = 200  # steps
+SAVE_EVERY = 60.0  # seconds
+SAMPLE_EVERY = 20_000  # images
+SAMPLE_SCENES = (
+    *([label] for label in ("red cube", "cyan sphere", "yellow cylinder", "gray sphere")),
+    *(["blue cube", "green sphere"], ["purple cylinder", "brown cube"], ["gray cube", "gray cylinder"]),
+    *(["red sphere", "green cube", "blue cylinder"], ["yellow cube", "yellow sphere", "cyan cylinder"]),
+    ["purple sphere", "gray cylinder", "brown cube", "cyan cube"],
+    ["red cube", "green cylinder", "blue sphere", "yellow cube", "gray sphere"],
+    [],
+)
+
+
+def train(config: TrainConfig, data: str, out: Path, minutes: float | None = None, resume: bool = False) -> None:
+    """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
+
+    Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
+    """
+    started = time.monotonic()
+    accelerator = Accelerator(mixed_precision="bf16" if has_native_bf16() else "no")
+    device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
+    if config.batch % world:
+        raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
+    state_file, log_file = out / "state.pt", out / "log.csv"
+    if state_file.exists() and not resume:
+        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+
+    images, conditions = (tensor.to(device) for tensor in dataset.load(data))
+    torch.manual_seed(config.seed)
+    network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
+    )
+    ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
+    seen = 0
+    if resume and state_file.exists():
+        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        if state["config"] != _plain(config):
+            raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+        network.load_state_dict(state["network"])
+        optimizer.load_state_dict(state["optimizer"])
+        ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
+    model, optimizer = accelerator.prepare(network, optimizer)
+    model.train()
+    out.mkdir(parents=True, exist_ok=True)
+    rows = _read_log(log_file, seen)
+
+    def save() -> None:
+        if not accelerator.is_main_process:
+            return
+        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
+        state["config"] = _plain(config)
+        checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
+        _write_log(log_file, rows)
+        averaged = build(config.network, config.options)
+        averaged.load_state_dict(ema)
+        checkpoint.save(out / "checkpoint", averaged, _model_config(config, seen, data))
+
+    last_save, losses, since = time.monotonic(), torch.zeros((), device=device), (seen, time.monotonic())
+    bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
+    with stop_on_signals() as stop:
+        while seen < config.images:
+            # 1. A batch: data order, timesteps, noise and label dropout all follow from the seed and the images seen.
+            random = generator(config.seed, seen)
+            index = batch_indices(config.seed, seen, config.batch, len(images)).to(device)
+            t = torch.randint(1, config.schedule.steps + 1, (config.batch,), generator=random)
+            eps = torch.randn((config.batch, *images.shape[1:]), generator=random)
+            drop = torch.rand((config.batch, 1), generator=random) < config.dropout
+            mine = slice(rank, None, world)
+            index, t, eps, drop = (v[mine].to(device) for v in (index, t, eps, drop))
+            x0 = images[index].float() / 127.5 - 1
+            y = torch.where(drop, labels.NULL, conditions[index])
+
+            # 2. The loss: mean squared error of what the network is to give at x_t.
+            x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
+            goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t.cpu()].to(device))
+            loss = F.mse_loss(model(x_t, t / config.schedule.steps, y).float(), goal)
+
+            # 3. One step of the optimizer and of the average.
+            for group in optimizer.param_groups:
+                group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
+            accelerator.backward(loss)
+            accelerator.clip_grad_norm_(model.parameters(), config.clip)
+            optimizer.step()
+            optimizer.zero_grad()
+            seen += config.batch
+            update_average(ema, network, config, seen)
+
+            # 4. What people see, and what is kept.
+            losses += loss.detach()
+            bar.update(config.batch)
+            if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
+                count = (seen - since[0]) / config.batch
+                row = {"images": seen, "loss": round(float(losses) / count, 6), "lr": optimizer.param_groups[0]["lr"]}
+                row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
+                rows.append(row)
+                bar.set_postfix(loss=row["loss"], refresh=False)
+                losses, since = torch.zeros_like(losses), (seen, time.monotonic())
+            if seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY and accelerator.is_main_process:
+                sample_sheet(config, ema, device, out / "samples" / f"{seen:08d}.png")
+            over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
+            over = bool(accelerator.reduce(torch.tensor(float(over), device=device), "sum") > 0)
+            if over:
+                break
+            if time.monotonic() - last_save > SAVE_EVERY:
+                save()
+                last_save = time.monotonic()
+    bar.close()
+    save()
+
+
+def generator(seed: int, number: int) -> torch.Generator:
+    """A CPU generator that depends on both numbers."""
+    return torch.Generator().manual_seed((seed << 40) + number)
+
+
+def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
+    """Which of `count` pictures come after `seen` images, int64 (batch,): each epoch in an order of its own."""
+    return torch.stack([_epoch_order(seed, p // count, count)[p % count] for p in range(seen, seen + batch)])
+
+
+@lru_cache(maxsize=2)
+def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
+    return torch.randperm(count, generator=generator(seed, -1 - epoch))
+
+
+def learning_rate_factor(config: TrainConfig, seen: int) -> float:
+    """Rise over the warm-up, stay at 1, fall linearly to 0 over the last share of the run."""
+    rise = (seen + config.batch) / max(config.warmup, config.batch)
+    fall = (config.images - seen) / max(config.decay * config.images, config.batch)
+    return min(1.0, rise, fall)
+
+
+@torch.no_grad()
+def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConfig, seen: int) -> None:
+    """Move the average towards the weights; its half-life is at most 1/20 of the run so far (EDM, appendix F)."""
+    half_life = max(min(config.ema, seen / 20), 1e-8)
+    keep = 0.5 ** (config.batch / half_life)
+    for key, value in network.state_dict().items():
+        if value.is_floating_point():
+            ema[key].lerp_(value, 1 - keep)
+        else:
+            ema[key].copy_(value)
+
+
+def sample_sheet(config: TrainConfig, ema: dict[str, Tensor], device: torch.device, path: Path) -> None:
+    """Draw SAMPLE_SCENES, side by side, with the averaged weights."""
+    network = build(config.network, config.options)
+    network.load_state_dict(ema)
+    drawn = Pipeline(network, _model_config(config, 0, ""), device).generate(SAMPLE_SCENES)  # (12, 3, 64, 64)
+    grid = drawn.unflatten(0, (2, -1)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)  # (2 * 64, 6 * 64, 3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(((grid + 1) * 127.5).round().to(torch.uint8).numpy()).save(path)
+
+
+def has_native_bf16() -> bool:
+    """Whether bfloat16 is fast here: on any GPU that has it, on a CPU only with instructions of its own for it."""
+    if torch.cuda.is_available():
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+
+
+def _model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
+    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name}
+    names = ("name", "network", "options", "prediction", "schedule", "sampler", "steps", "guidance")
+    return checkpoint.ModelConfig(**{name: getattr(config, name) for name in names}, training=facts)
+
+
+def _plain(config: TrainConfig) -> dict[str, Any]:
+    # The number of images may grow from one session to the next; all else has to stay
+    return {key: value for key, value in asdict(config).items() if key != "images"}
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, in place of ending the process; the old handlers return at the end."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    old = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, old, strict=True):
+            signal.signal(number, handler)
+
+
+def _read_log(path: Path, seen: int) -> list[dict[str, Any]]:
+    if not seen or not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if int(row["images"]) <= seen]
+
+
+def _write_log(path: Path, rows: list[dict[str, Any]]) -> None:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, ["images", "loss", "lr", "images_per_second"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    checkpoint.write_whole(path, lambda part: part.write_text(text.getvalue()))
+
+
+def main() -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description="Train a network on labelled pictures.")
+    parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
+    parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
+    parser.add_argument("--images", type=int, help="images to see in all, in place of the preset's number")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    args = parser.parse_args()
+    config = PRESETS[args.preset]
+    if args.images is not None:
+        if args.images < 1:
+            parser.error(f"--images must be at least 1, got {args.images}")
+        config = replace(config, images=args.images)
+    try:
+        train(config, args.data, args.out, args.minutes, args.resume)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    main()
