@@ -1,0 +1,168 @@
+"""The judge: a ResNet-18 multi-label classifier that says which of the 24 labels it sees, and the figures built on it.
+
+`Evaluator` loads our own folder (model.safetensors + config.json) or the lab's checkpoint.pth, which holds, under
+the key `model`, the state of a plain torchvision ResNet-18 whose `fc` is Linear(512, 24) then Sigmoid.
+"""
+
+import json
+import pickle
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ddpm._torchvision import torchvision
+from ddpm.labels import LABELS, NUM_LABELS
+
+IMAGE_SHAPE = (3, 64, 64)
+FEATURES = 512
+BATCH = 64  # images a forward
+
+Stem = Literal["plain", "gentle"]
+
+
+class EvaluatorError(ValueError):
+    """Weights that are no evaluator, or images that no evaluator can judge."""
+
+
+@dataclass(frozen=True)
+class EvaluatorConfig:
+    """What travels with the weights as config.json.
+
+    stem: "plain" is torchvision's and the lab's; "gentle" is made for 64x64 pictures: a 3x3 first convolution and no
+    max-pool, so that the first stage works at 32x32 instead of 16x16 (1.1 GFLOP an image instead of 0.3).
+    training: how the weights were made and what was measured on the held-out part.
+    """
+
+    stem: Stem = "gentle"
+    labels: tuple[str, ...] = LABELS
+    training: dict[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.stem not in get_args(Stem):
+            raise EvaluatorError(f"unknown stem {self.stem!r}; allowed are {', '.join(get_args(Stem))}")
+        if self.labels != LABELS:
+            raise EvaluatorError("the evaluator was trained on other labels, or on the same ones in another order")
+
+
+def build_network(stem: Stem = "plain") -> nn.Module:
+    """ResNet-18 (He et al. 2016) with the lab's head: (N, 3, 64, 64) in [-1, 1] -> (N, 24) probabilities."""
+    network = torchvision.models.resnet18()
+    network.fc = nn.Sequential(nn.Linear(FEATURES, NUM_LABELS), nn.Sigmoid())
+    if stem == "gentle":
+        network.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=2, padding=1, bias=False)
+        network.maxpool = nn.Identity()
+    return network.to(memory_format=torch.channels_last)
+
+
+def trunk(network: nn.Module) -> nn.Sequential:
+    """Everything before the head, sharing its parameters: (N, 3, 64, 64) -> (N, 512)."""
+    return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
+
+
+class Evaluator:
+    """Judges images. The network stays in eval mode, and in float32 everywhere, so that figures can be compared."""
+
+    def __init__(self, network: nn.Module, config: EvaluatorConfig, device: torch.device | str = "cpu") -> None:
+        self.config = config
+        self.device = torch.device(device)
+        self.network = network.float().eval().requires_grad_(False).to(self.device)
+        self._trunk = trunk(self.network)
+
+    @classmethod
+    def from_pretrained(cls, path: str | Path, device: torch.device | str | None = None) -> "Evaluator":
+        """Load our folder, or the lab's checkpoint.pth as it is; device None picks cuda, else the CPU.
+
+        Raises EvaluatorError that names the path where it is no evaluator, FileNotFoundError where nothing is there.
+        """
+        path = Path(path)
+        if not path.exists():
+            raise FileNotFoundError(f"no evaluator at {path}: expected a folder with model.safetensors, or a .pth file")
+        config, state = _read_folder(path) if path.is_dir() else (EvaluatorConfig("plain"), _read_lab_file(path))
+        network = build_network(config.stem)
+        try:
+            network.load_state_dict(state, strict=True)
+        except RuntimeError as error:
+            wanted = f"a ResNet-18 with 24 outputs and a {config.stem} stem"
+            raise EvaluatorError(f"{path} does not hold {wanted}: {error}") from None
+        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""
+        return self._batched(self.network, x)
+
+    def features(self, x: Tensor) -> Tensor:
+        """What the head sees, (N, 512), float32 on the CPU, for images x (N, 3, 64, 64) in [-1, 1]."""
+        return self._batched(self._trunk, x)
+
+    @torch.no_grad()
+    def _batched(self, network: nn.Module, x: Tensor) -> Tensor:
+        if x.ndim != 4 or tuple(x.shape[1:]) != IMAGE_SHAPE or not x.is_floating_point():
+            raise EvaluatorError(f"images must be a float tensor (N, 3, 64, 64), not {x.dtype} {tuple(x.shape)}")
+        outputs = [
+            network(part.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)).cpu()
+            for part in x.split(BATCH)
+        ]
+        return torch.cat(outputs)
+
+
+def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:
+    try:
+        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = EvaluatorConfig(fields["stem"], tuple(fields["labels"]), fields.get("training", {}))
+        return config, load_file(folder / "model.safetensors")
+    except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, EvaluatorError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise EvaluatorError(f"{folder} is no evaluator (model.safetensors + config.json): {reason}") from None
+
+
+def _read_lab_file(path: Path) -> dict[str, Tensor]:
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
+        raise EvaluatorError(f"{path} is no file that torch can load as plain weights: {error}") from None
+    if not isinstance(content, Mapping) or not isinstance(content.get("model"), Mapping):
+        raise EvaluatorError(f"{path} must hold a dict with the network's state under the key 'model'")
+    return dict(content["model"])
+
+
+def config_json(config: EvaluatorConfig) -> str:
+    """The text of config.json."""
+    return json.dumps({"architecture": "resnet18", **asdict(config)}, indent=2) + "\n"
+
+
+# --- Metrics: p are probabilities (N, 24), labels the requested ones as multi-hot vectors (N, 24). ---
+
+
+def predicted_labels(p: Tensor, threshold: float = 0.5) -> list[list[str]]:
+    """The labels seen in each image: those with a probability at or above the threshold, the surest first."""
+    order = p.argsort(dim=1, descending=True, stable=True).tolist()
+    return [[LABELS[i] for i in ids if row[i] >= threshold] for ids, row in zip(order, p.tolist(), strict=True)]
+
+
+def topk_hits(p: Tensor, labels: Tensor) -> Tensor:
+    """For each image with k requested labels: how many of them are among the k largest outputs, int64 (N,)."""
+    requested = labels > 0.5
+    rank = p.argsort(dim=1, descending=True, stable=True).argsort(dim=1)  # (N, 24), 0 is the largest output
+    return (requested & (rank < requested.sum(dim=1, keepdim=True))).sum(dim=1)
+
+
+def topk_accuracy(p: Tensor, labels: Tensor) -> float:
+    """The lab's figure: hits over requested labels, pooled over all images. NaN where nothing was requested."""
+    return (topk_hits(p, labels).sum() / (labels > 0.5).sum()).item()
+
+
+def per_image_accuracy(p: Tensor, labels: Tensor) -> float:
+    """The mean of each image's share of hits, over the images that request a label. NaN where none does."""
+    counts = (labels > 0.5).sum(dim=1)
+    return (topk_hits(p, labels) / counts)[counts > 0].mean().item()
+
+
+def exact_match(p: Tensor, labels: Tensor, threshold: float = 0.5) -> float:
+    """The share of images whose labels at or above the threshold are exactly the requested ones. NaN without images."""
+    return ((p >= threshold) == (labels > 0.5)).all(dim=1).float().mean().item()

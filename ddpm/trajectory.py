@@ -1,0 +1,135 @@
+"""What a run leaves behind: every step of the denoising, as pictures and as data."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from os import PathLike
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from PIL import Image
+from torch import Tensor
+
+from ddpm.labels import LABELS, encode
+from ddpm.pipeline import Settings
+from ddpm.samplers import Step
+
+File = str | PathLike[str] | BinaryIO
+
+GIF_FRAMES = 100  # longer runs are thinned to about so many
+FRAME_MS, LAST_FRAME_MS = 60, 2000
+
+
+@dataclass(frozen=True, eq=False)
+class Trajectory:
+    """A run of S steps over N images.
+
+    scenes: N lists of labels. seed: image i was drawn with seed + i. settings: how it was sampled.
+    timesteps: S of 1..T, descending.
+    x: the noisy images that the network saw, x0: the clean ones it predicted, float32 (S, N, 3, 64, 64) each; x0[-1] is
+    the result.
+    """
+
+    scenes: Sequence[Sequence[str]]
+    seed: int
+    settings: Settings
+    timesteps: tuple[int, ...]
+    x: Tensor
+    x0: Tensor
+
+    @classmethod
+    def collect(
+        cls, steps: Iterable[Step], scenes: Sequence[Sequence[str]], seed: int, settings: Settings
+    ) -> "Trajectory":
+        """Run a stream (or the part of it that `steps` gives) to its end and keep it all, on the CPU.
+
+        scenes, seed, settings: those that the stream was made with. Raises ValueError for a stream without steps.
+        """
+        kept = [(step.t, step.x.cpu(), step.x0.cpu()) for step in steps]
+        if not kept:
+            raise ValueError("a trajectory needs at least one step")
+        timesteps, x, x0 = zip(*kept, strict=True)
+        return cls(scenes, seed, settings, timesteps, torch.stack(x), torch.stack(x0))
+
+    def frames(self, image: int = 0) -> list[Image.Image]:
+        """Return S pictures (512x256) of one image: noisy on the left, predicted clean on the right."""
+        return [_enlarge(self._pair(i, image), 4) for i in range(len(self.timesteps))]
+
+    def film_strip(self, image: int = 0, columns: int = 10) -> Image.Image:
+        """Return at most `columns` steps in one picture, from the first to the last: noisy above, predicted below."""
+        chosen = _spread(len(self.timesteps), columns)
+        rows = [torch.cat(list(images[chosen, image]), dim=-1) for images in (self.x, self.x0)]  # (3, 64, C 64) each
+        return _enlarge(to_picture(torch.cat(rows, dim=-2)), 2)
+
+    def save_png(self, file: File, image: int = 0) -> None:
+        """Write the result of one image as PNG, 64x64."""
+        to_picture(self.x0[-1, image]).save(file, "PNG")
+
+    def save_gif(self, file: File, image: int = 0) -> None:
+        """Write the frames of one image as a GIF that rests on the result and repeats."""
+        pairs = (self._pair(i, image) for i in _spread(len(self.timesteps), GIF_FRAMES))
+        first, *others = (_enlarge(pair.quantize(256), 4) for pair in pairs)  # a palette a frame
+        durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
+        first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+
+    def save_npz(self, file: File) -> None:
+        """Write everything as a NumPy archive, which `numpy.load` reads without pickle and without this project.
+
+        x, x0: float32 (S, N, 3, 64, 64). timesteps: int64 (S,). labels: uint8 (N, 24), multi-hot.
+        label_names: str (24,). seeds: uint64 (N,). sampler: str, steps: int, guidance: float, of no dimension.
+        """
+        np.savez(
+            file,
+            x=self.x.numpy(),
+            x0=self.x0.numpy(),
+            timesteps=np.array(self.timesteps, dtype=np.int64),
+            labels=encode(self.scenes).numpy().astype(np.uint8),
+            label_names=np.array(LABELS),
+            seeds=np.uint64(self.seed) + np.arange(len(self.scenes), dtype=np.uint64),
+            sampler=np.array(self.settings.sampler),
+            steps=np.array(self.settings.steps),
+            guidance=np.array(self.settings.guidance),
+        )
+
+    def plot(self, image: int = 0, columns: int = 8) -> Figure:
+        """Return a figure of at most `columns` steps, noisy above and predicted clean below, with their timesteps."""
+        chosen = _spread(len(self.timesteps), columns)
+        figure = Figure(figsize=(1.4 * len(chosen), 3.2), layout="constrained")
+        axes = figure.subplots(2, len(chosen), squeeze=False)
+        for column, i in enumerate(chosen):
+            axes[0, column].set_title(f"t = {self.timesteps[i]}", fontsize=9)
+            for axis, images in zip(axes[:, column], (self.x, self.x0), strict=True):
+                axis.imshow(to_uint8(images[i, image]), interpolation="nearest")
+                axis.set(xticks=[], yticks=[])
+        axes[0, 0].set_ylabel("noisy $x_t$")
+        axes[1, 0].set_ylabel("predicted $x_0$")
+        figure.suptitle(", ".join(self.scenes[image]) or "empty scene", fontsize=10)
+        return figure
+
+    def _pair(self, step: int, image: int) -> Image.Image:
+        return to_picture(torch.cat([self.x[step, image], self.x0[step, image]], dim=-1))  # (3, 64, 128)
+
+
+def to_uint8(images: Tensor) -> np.ndarray:
+    """Turn images (..., 3, H, W) in [-1, 1], clipped to it, into uint8 (..., H, W, 3)."""
+    scaled = (images.detach().float().clamp(-1, 1) + 1) * 127.5
+    return scaled.round().to(torch.uint8).movedim(-3, -1).cpu().numpy()
+
+
+def to_picture(image: Tensor) -> Image.Image:
+    """Turn one image (3, H, W) in [-1, 1] into a picture, pixel for pixel."""
+    return Image.fromarray(to_uint8(image))
+
+
+def _enlarge(picture: Image.Image, scale: int) -> Image.Image:
+    """Make each pixel `scale` pixels wide and high."""
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _spread(length: int, most: int) -> list[int]:
+    """Return at most `most` indices of 0..length - 1, evenly spread, with the first and the last."""
+    count = min(length, most)
+    if count == 1:
+        return [length - 1]
+    return [round(i * (length - 1) / (count - 1)) for i in range(count)]

@@ -1,0 +1,118 @@
+"""The command line: files it writes, and mistakes it explains in one line."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm import Pipeline, checkpoint
+from ddpm.__main__ import DEFAULT_CHECKPOINT, main
+from ddpm.checkpoint import ModelConfig
+from ddpm.networks import build
+from ddpm.schedule import NoiseSchedule
+from ddpm.trajectory import to_uint8
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("model")
+    config = ModelConfig("tiny", "context_unet", {"width": 8}, "v", NoiseSchedule("cosine"), steps=3, guidance=2.0)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        checkpoint.save(folder, build(config.network, config.options), config)
+    return str(folder)
+
+
+def test_a_scene_is_drawn_with_its_film_and_its_data(model, tmp_path, capsys):
+    files = {suffix: str(tmp_path / f"scene.{suffix}") for suffix in ("png", "gif", "npz")}
+    arguments = ["generate", "red sphere", "cyan cube", "--seed", "7", "--checkpoint", model]
+    arguments += ["--out", files["png"], "--gif", files["gif"], "--npz", files["npz"]]
+    assert main([*arguments, "--sampler", "dpm++", "--steps", "4", "--guidance", "1.5"]) == 0
+    assert capsys.readouterr().out.split() == list(files.values())
+
+    image = Pipeline.from_pretrained(model).generate([["red sphere", "cyan cube"]], 7, "dpm++", 4, 1.5)
+    with Image.open(files["png"]) as picture:
+        assert np.array_equal(np.asarray(picture), to_uint8(image[0]))
+    with Image.open(files["gif"]) as film:
+        assert film.n_frames == 4
+    with np.load(files["npz"]) as data:
+        assert np.array_equal(data["x0"][-1], image.numpy())
+        assert (data["seeds"].tolist(), data["sampler"], data["steps"], data["guidance"]) == ([7], "dpm++", 4, 1.5)
+
+
+def test_settings_default_to_the_model_s(model, tmp_path):
+    out = str(tmp_path / "scene.npz")
+    main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--npz", out, "--checkpoint", model])
+    with np.load(out) as data:
+        assert (data["seeds"].tolist(), data["sampler"], data["steps"], data["guidance"]) == ([0], "ddim", 3, 2.0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["red cub"], "unknown label 'red cub'; did you mean 'red cube'?"),
+        (["red cube", "red cube"], "'red cube' stands twice"),
+        (["red cube", "--seed", "-1"], "seed must be a whole number from 0"),
+        (["red cube", "--steps", "0"], "steps must be a whole number from 1 to 1000"),
+        (["red cube", "--guidance", "nan"], "guidance must be a number from 0 to 20"),
+        (["red cube", "--checkpoint", "absent"], "absent: there is no such checkpoint folder"),
+    ],
+)
+def test_mistakes_are_explained_in_one_line(model, tmp_path, capsys, arguments, message):
+    out = tmp_path / "scene.png"
+    assert main(["generate", "--out", str(out), "--checkpoint", model, *arguments]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ddpm: error: ")
+    assert message in error
+    assert error.count("\n") == 1
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: command"),
+        (["generate", "--out", "x.png"], "the following arguments are required: label"),
+        (["generate", "red cube"], "the following arguments are required: --out"),
+        (["generate", "red cube", "--out", "x.jpg"], "'x.jpg' must end in .png"),
+        (["generate", "red cube", "--out", "absent/x.png"], "there is no folder 'absent'"),
+        (["generate", "red cube", "--out", "x.png", "--gif", "x.mp4"], "'x.mp4' must end in .gif"),
+        (["generate", "red cube", "--out", "x.png", "--sampler", "euler"], "invalid choice: 'euler'"),
+        (["generate", "red cube", "--out", "x.png", "--seed", "x"], "invalid int value: 'x'"),
+    ],
+)
+def test_a_wrong_command_line_is_refused_before_any_work(capsys, arguments, message):
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_no_traceback(model, tmp_path, capsys):
+    (tmp_path / "scene.png").mkdir()
+    assert main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--checkpoint", model]) == 2
+    assert capsys.readouterr().err.startswith("ddpm: error: ")
+
+
+def test_ctrl_c_is_no_traceback(monkeypatch, tmp_path):
+    def interrupt(*_: object) -> Pipeline:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Pipeline, "from_pretrained", interrupt)
+    assert main(["generate", "red cube", "--out", str(tmp_path / "scene.png")]) == 130
+
+
+def test_the_default_checkpoint_is_found_from_anywhere():
+    assert DEFAULT_CHECKPOINT == ROOT / "checkpoints" / "default"
+
+
+def test_the_module_is_the_command(tmp_path):
+    command = [sys.executable, "-m", "ddpm", "generate", "red cub", "--out", str(tmp_path / "scene.png")]
+    result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == "ddpm: error: unknown label 'red cub'; did you mean 'red cube'?\n"

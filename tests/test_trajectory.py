@@ -1,0 +1,132 @@
+"""Trajectories: every step as pictures, as a film and as data that NumPy alone reads."""
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from ddpm import trajectory
+from ddpm.labels import LABELS
+from ddpm.pipeline import Settings
+from ddpm.samplers import Step
+from ddpm.trajectory import LAST_FRAME_MS, Trajectory, to_picture, to_uint8
+
+SCENES = [["red cube"], ["gray cube", "blue sphere"]]
+SETTINGS = Settings("ddim", 5, 2.5)
+
+
+def steps(count: int = 5):
+    generator = torch.Generator().manual_seed(0)
+    for index in range(1, count + 1):
+        x, x0 = torch.randn(2, 2, 3, 64, 64, generator=generator)
+        yield Step(index, count, 1000 - 10 * index, x, x0.clamp(-1, 1))
+
+
+@pytest.fixture
+def run() -> Trajectory:
+    return Trajectory.collect(steps(), SCENES, 7, SETTINGS)
+
+
+def test_a_stream_is_kept_whole(run):
+    assert run.timesteps == (990, 980, 970, 960, 950)
+    assert run.x.shape == run.x0.shape == (5, 2, 3, 64, 64)
+    for i, step in enumerate(steps()):
+        assert torch.equal(run.x[i], step.x)
+        assert torch.equal(run.x0[i], step.x0)
+
+
+def test_a_stream_without_steps_is_refused():
+    with pytest.raises(ValueError, match="at least one step"):
+        Trajectory.collect([], SCENES, 7, SETTINGS)
+
+
+def test_pixels_are_rounded_and_clipped():
+    image = torch.tensor([-2.0, -1.0, 0.0, 0.5, 1.0, 9.0]).reshape(1, 1, 6).expand(3, 1, 6)
+    assert to_uint8(image)[0, :, 0].tolist() == [0, 0, 128, 191, 255, 255]
+    assert to_uint8(image[None]).shape == (1, 1, 6, 3)
+    levels = torch.arange(256).expand(3, 1, 256)
+    assert torch.equal(torch.from_numpy(to_uint8(levels / 127.5 - 1))[0, :, 0], levels[0, 0].byte())
+
+
+def test_frames_show_noisy_left_and_clean_right(run):
+    frames = run.frames(image=1)
+    assert [frame.size for frame in frames] == [(512, 256)] * 5
+    small = np.asarray(frames[2])[::4, ::4]
+    assert np.array_equal(small[:, :64], to_uint8(run.x[2, 1]))
+    assert np.array_equal(small[:, 64:], to_uint8(run.x0[2, 1]))
+
+
+@pytest.mark.parametrize(("columns", "chosen"), [(10, [0, 1, 2, 3, 4]), (3, [0, 2, 4]), (2, [0, 4]), (1, [4])])
+def test_the_film_strip_goes_from_the_first_step_to_the_last(run, columns, chosen):
+    strip = np.asarray(run.film_strip(image=0, columns=columns))[::2, ::2]
+    assert strip.shape == (128, 64 * len(chosen), 3)
+    for column, i in enumerate(chosen):
+        tile = strip[:, 64 * column : 64 * (column + 1)]
+        assert np.array_equal(tile[:64], to_uint8(run.x[i, 0]))
+        assert np.array_equal(tile[64:], to_uint8(run.x0[i, 0]))
+
+
+def test_the_png_is_the_result_to_the_pixel(run, tmp_path):
+    run.save_png(tmp_path / "scene.png", image=1)
+    with Image.open(tmp_path / "scene.png") as picture:
+        assert np.array_equal(np.asarray(picture), to_uint8(run.x0[-1, 1]))
+        assert picture.size == (64, 64)
+
+
+def test_the_gif_plays_every_step_and_rests_on_the_last(run, tmp_path):
+    run.save_gif(tmp_path / "scene.gif")
+    with Image.open(tmp_path / "scene.gif") as film:
+        assert film.n_frames == 5
+        assert film.size == (512, 256)
+        assert film.info["loop"] == 0
+        film.seek(4)
+        assert film.info["duration"] == LAST_FRAME_MS
+        last = np.asarray(film.convert("RGB")).astype(float)
+    assert np.abs(last - np.asarray(run.frames()[-1])).mean() < 16  # a frame has 256 colors
+
+
+def test_a_long_gif_is_thinned(monkeypatch):
+    monkeypatch.setattr(trajectory, "GIF_FRAMES", 6)
+    file = io.BytesIO()
+    Trajectory.collect(steps(20), SCENES, 7, SETTINGS).save_gif(file)
+    with Image.open(file) as film:
+        assert film.n_frames == 6
+
+
+def test_the_archive_is_read_by_numpy_without_pickle(run, tmp_path):
+    run.save_npz(tmp_path / "run.npz")
+    with np.load(tmp_path / "run.npz", allow_pickle=False) as data:
+        assert set(data) == {
+            *("x", "x0", "timesteps", "labels", "label_names", "seeds", "sampler", "steps", "guidance")
+        }
+        assert data["x"].dtype == data["x0"].dtype == np.float32
+        assert np.array_equal(data["x"], run.x.numpy())
+        assert np.array_equal(data["x0"], run.x0.numpy())
+        assert data["timesteps"].tolist() == [990, 980, 970, 960, 950]
+        assert tuple(data["label_names"]) == LABELS
+        names = [data["label_names"][row == 1].tolist() for row in data["labels"]]
+        assert names == SCENES
+        assert data["seeds"].tolist() == [7, 8]
+        assert (data["sampler"].item(), data["steps"].item(), data["guidance"].item()) == ("ddim", 5, 2.5)
+
+
+def test_the_largest_seed_fits_into_the_archive():
+    file = io.BytesIO()
+    Trajectory.collect(steps(1), SCENES, 2**63 - 1, SETTINGS).save_npz(file)
+    file.seek(0)
+    assert np.load(file)["seeds"].tolist() == [2**63 - 1, 2**63]
+
+
+def test_the_plot_names_timesteps_and_labels(run, tmp_path):
+    figure = run.plot(image=1, columns=3)
+    assert [axis.get_title() for axis in figure.axes[:3]] == ["t = 990", "t = 970", "t = 950"]
+    assert len(figure.axes) == 6
+    assert figure.get_suptitle() == "gray cube, blue sphere"
+    figure.savefig(tmp_path / "plot.png")
+    assert Trajectory.collect(steps(1), [[], []], 0, SETTINGS).plot().get_suptitle() == "empty scene"
+
+
+def test_a_picture_is_pixel_for_pixel(run):
+    assert to_picture(run.x0[0, 0]).size == (64, 64)
