@@ -2,20 +2,18 @@
 
 import math
 import re
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import conv2d
 
 from ddpm import checkpoint, labels
 from ddpm.denoiser import Denoiser
+from ddpm.precision import cpu_dtype
 from ddpm.samplers import SAMPLERS, Step, sample
 
 IMAGE_SHAPE = (3, 64, 64)
@@ -68,7 +66,7 @@ class Pipeline:
         """
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         network, config = checkpoint.load(_find(source), device)
-        dtype = _cpu_dtype() if device.type == "cpu" else torch.float32
+        dtype = cpu_dtype() if device.type == "cpu" else torch.float32
         try:
             return cls(network, config, device, dtype)
         except ValueError as error:
@@ -176,31 +174,3 @@ def _find(source: str | PathLike[str]) -> Path:
         return Path(snapshot_download(source, allow_patterns=[checkpoint.WEIGHTS, checkpoint.CONFIG]))
     except (OSError, ValueError) as error:  # the Hub's errors and those of a missing network are OSErrors
         raise checkpoint.CheckpointError(f"{source}: neither a folder here nor a model of the Hub: {error}") from error
-
-
-@lru_cache(maxsize=1)
-def _cpu_dtype() -> torch.dtype:
-    """bfloat16 where this CPU computes it natively and no slower than it should, else float32.
-
-    Without native support bfloat16 can be a thousand times slower, so that nothing is tried there. The timing has a
-    wide margin: it is to find such slowness, not to let other work on the machine change the precision between runs.
-    """
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    if not (capabilities.get("avx512_bf16") or capabilities.get("amx_bf16")):
-        return torch.float32
-    x, weight = torch.randn(1, 64, 16, 16), torch.randn(64, 64, 3, 3)
-    plain = _best_seconds(lambda: conv2d(x, weight, padding=1))
-    x, weight = (tensor.to(torch.bfloat16, memory_format=torch.channels_last) for tensor in (x, weight))
-    native = _best_seconds(lambda: conv2d(x, weight, padding=1))
-    return torch.bfloat16 if native < 4 * plain else torch.float32
-
-
-def _best_seconds(call: Callable[[], object], repeats: int = 5) -> float:
-    """Time a call; the best of some repeats is the one least disturbed by other work."""
-
-    def seconds() -> float:
-        start = time.perf_counter()
-        call()
-        return time.perf_counter() - start
-
-    return min(seconds() for _ in range(repeats))

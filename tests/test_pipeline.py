@@ -176,19 +176,6 @@ def test_a_seed_means_the_same_image_on_a_gpu(folder, pipe):
     assert (drawn - pipe.generate(SCENES, seed=5)).abs().mean() < 0.01
 
 
-def test_bfloat16_is_for_cpus_that_have_it(monkeypatch):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": False}, raising=False)
-    pipeline._cpu_dtype.cache_clear()
-    assert pipeline._cpu_dtype() == torch.float32
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": True}, raising=False)
-    for native, expected in ((1e-4, torch.bfloat16), (1.0, torch.float32)):
-        seconds = iter([2e-4, native])
-        monkeypatch.setattr(pipeline, "_best_seconds", lambda call, seconds=seconds: next(seconds))
-        pipeline._cpu_dtype.cache_clear()
-        assert pipeline._cpu_dtype() == expected
-    pipeline._cpu_dtype.cache_clear()
-
-
 def test_defaults_out_of_range_are_refused_with_the_checkpoint(tmp_path, folder):
     network, config = checkpoint.load(folder)
     for change, message in (({"steps": 5000}, "steps must be"), ({"guidance": 99.0}, "guidance must be")):

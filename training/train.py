@@ -27,7 +27,6 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -36,6 +35,8 @@ from ddpm import checkpoint, labels
 from ddpm.denoiser import target
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
+from ddpm.precision import has_native_bf16
+from ddpm.trajectory import to_picture
 from training import dataset
 from training.presets import PRESETS, TrainConfig
 
@@ -58,7 +59,9 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    accelerator = Accelerator(mixed_precision="bf16" if has_native_bf16() else "no")
+    accelerator = Accelerator(
+        mixed_precision="bf16" if has_native_bf16("cuda" if torch.cuda.is_available() else "cpu") else "no"
+    )
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if config.batch % world:
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
@@ -189,17 +192,9 @@ def sample_sheet(config: TrainConfig, ema: dict[str, Tensor], device: torch.devi
     network = build(config.network, config.options)
     network.load_state_dict(ema)
     drawn = Pipeline(network, _model_config(config, 0, ""), device).generate(SAMPLE_SCENES)  # (12, 3, 64, 64)
-    grid = drawn.unflatten(0, (2, -1)).permute(0, 3, 1, 4, 2).flatten(0, 1).flatten(1, 2)  # (2 * 64, 6 * 64, 3)
+    grid = drawn.unflatten(0, (2, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3)  # (3, 2 * 64, 6 * 64)
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(((grid + 1) * 127.5).round().to(torch.uint8).numpy()).save(path)
-
-
-def has_native_bf16() -> bool:
-    """Whether bfloat16 is fast here: on any GPU that has it, on a CPU only with instructions of its own for it."""
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
+    to_picture(grid).save(path)
 
 
 def _model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
