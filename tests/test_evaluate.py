@@ -1,0 +1,119 @@
+"""Scoring and timing a checkpoint from the command line, on a tiny network with random weights."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm import Pipeline, checkpoint, labels
+from ddpm.evaluator import EvaluatorConfig, build_network
+from ddpm.labels import LabelError
+from ddpm.networks import build
+from ddpm.pipeline import Settings
+from ddpm.schedule import NoiseSchedule
+from training import benchmark, evaluate, train_evaluator
+
+SCENES = [["red cube"], [], ["blue sphere", "gray cube"]]
+OTHER = [["cyan cylinder", "red cube", "gray cube"]]
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a checkpoint, an evaluator and two spec files."""
+    folder = tmp_path_factory.mktemp("work")
+    torch.manual_seed(0)
+    options = {"width": 8}
+    config = checkpoint.ModelConfig(
+        "tiny", "context_unet", options, "v", NoiseSchedule(), sampler="ddim", steps=3, guidance=2.0
+    )
+    checkpoint.save(folder / "model", build("context_unet", options), config)
+    train_evaluator.save(folder / "evaluator", build_network("gentle"), EvaluatorConfig("gentle"))
+    (folder / "first.json").write_text(json.dumps(SCENES))
+    (folder / "second.json").write_text(json.dumps(OTHER))
+    return folder
+
+
+def run(work: Path, *arguments: str, specs: tuple[str, ...] = ("first.json",)) -> dict:
+    out = work / "out" / "figures.json"
+    chosen = [part for spec in specs for part in ("--spec", str(work / spec))]
+    places = ["--checkpoint", str(work / "model"), "--evaluator", str(work / "evaluator"), "--json", str(out)]
+    evaluate.main([*places, *chosen, *arguments])
+    return json.loads(out.read_text())
+
+
+def test_every_spec_gets_its_figures(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = run(work, "--seeds", "2", specs=("first.json", "second.json"))
+    assert report["checkpoint"] == str(work / "model") and report["evaluator"] == str(work / "evaluator")
+    first, second = report["specs"]
+    assert set(first) == {
+        *("spec", "images", "labels", "seeds", "topk_accuracy", "topk_standard_error", "per_image_accuracy"),
+        *("exact_match", "by_object_count", "seconds_per_image", "sampler", "steps", "guidance"),
+    }
+    assert (first["images"], first["labels"], first["seeds"]) == (3, 3, 2)
+    assert (second["images"], second["labels"]) == (1, 3)
+    assert (first["sampler"], first["steps"], first["guidance"]) == ("ddim", 3, 2.0)
+    for figure in ("topk_accuracy", "per_image_accuracy", "exact_match"):
+        assert 0 <= first[figure] <= 1
+    assert list(first["by_object_count"]) == ["0", "1", "2"]
+    assert first["by_object_count"]["0"]["topk_accuracy"] is None  # nothing was requested
+    assert first["seconds_per_image"] > 0
+    table = capsys.readouterr().out
+    assert "first.json" in table and "second.json" in table
+
+
+def test_settings_can_be_overridden_and_one_seed_has_no_standard_error(work: Path) -> None:
+    (result,) = run(work, "--seeds", "1", "--sampler", "dpm++", "--steps", "2", "--guidance", "0")["specs"]
+    assert (result["sampler"], result["steps"], result["guidance"]) == ("dpm++", 2, 0.0)
+    assert result["topk_standard_error"] is None
+
+
+def test_a_bad_spec_stops_before_anything_is_drawn(work: Path) -> None:
+    (work / "bad.json").write_text('[["red cube"], ["red cubes"]]')
+    with pytest.raises(LabelError, match=r"bad\.json.*scene 1"):
+        run(work, specs=("first.json", "bad.json"))
+
+
+@pytest.mark.parametrize("arguments", [("--seeds", "0"), ("--sampler", "euler")])
+def test_wrong_arguments_are_refused(
+    work: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(work, *arguments)
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_no_two_images_share_their_noise(work: Path) -> None:
+    pipe = Pipeline.from_pretrained(work / "model", device="cpu")
+    settings = Settings("ddim", steps=1, guidance=0.0)  # unconditional: pictures differ by their noise alone
+    images, _ = evaluate.draw(pipe, [[], [], []], 2, settings)
+    assert images.shape == (2, 3, 3, 64, 64)
+    flat = images.flatten(0, 1).flatten(1)
+    assert torch.pdist(flat).min() > 0
+    torch.testing.assert_close(flat, pipe.generate([[]] * 6, 0, "ddim", 1, 0.0).flatten(1), atol=1e-4, rtol=1e-3)
+
+
+def test_figures_are_means_over_seeds() -> None:
+    requested = labels.encode(SCENES)
+    right, wrong = requested * 0.9, requested.roll(1, dims=1) * 0.9
+    result = evaluate.score(torch.stack([right, wrong, right]), SCENES)
+    assert result["topk_accuracy"] == pytest.approx(2 / 3, abs=1e-5)
+    assert result["topk_standard_error"] == pytest.approx(math.sqrt(1 / 3) / math.sqrt(3), abs=1e-5)
+    assert result["per_image_accuracy"] == pytest.approx(2 / 3, abs=1e-5)
+    assert result["exact_match"] == pytest.approx((3 + 1 + 3) / 9, abs=1e-5)  # the empty scene is right each time
+    assert result["by_object_count"]["2"] == {
+        "images": 1,
+        "topk_accuracy": pytest.approx(2 / 3, abs=1e-5),
+        "exact_match": pytest.approx(2 / 3, abs=1e-5),
+    }
+
+
+def test_benchmark_times_the_model_and_names_the_hardware(work: Path) -> None:
+    out = work / "speed.json"
+    benchmark.main(["--checkpoint", str(work / "model"), "--json", str(out)])
+    report = json.loads(out.read_text())
+    assert list(report["forward_seconds_by_batch"]) == ["1", "2", "8", "16"]
+    assert all(seconds > 0 for seconds in report["forward_seconds_by_batch"].values())
+    assert report["generate_seconds"] > 0 and report["settings"]["steps"] == 3
+    assert report["hardware"]["threads"] >= 1 and report["hardware"]["device"]

@@ -1,0 +1,93 @@
+"""Measure speed here: `python -m training.benchmark --json OUT`.
+
+Times are medians over repeats, after a warm-up, of the code that the page runs: the network inside its denoiser at
+several batch sizes (conditional only, so that one call is one forward), and a picture at the model's own settings.
+"""
+
+import argparse
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ddpm import Pipeline, labels
+from ddpm.denoiser import Denoiser
+
+BATCHES = (1, 2, 8, 16)
+REPEATS = 11
+SCENE = ["red cube", "blue sphere", "yellow cylinder"]
+
+
+def median_seconds(call: Callable[[], object], repeats: int, device: torch.device) -> float:
+    """The median duration of a call over some repeats, after one that is not counted."""
+    seconds = []
+    for _ in range(1 + repeats):
+        start = time.perf_counter()
+        call()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return statistics.median(seconds[1:])
+
+
+@torch.no_grad()
+def forward_seconds(pipe: Pipeline, batch: int, repeats: int = REPEATS) -> float:
+    """Seconds for one forward of the network, in the pipeline's precision, on a batch of noise."""
+    denoiser = Denoiser(pipe.network, pipe.config.schedule, pipe.config.prediction, dtype=pipe.dtype)
+    x = torch.randn(batch, 3, 64, 64, device=pipe.device)
+    condition = labels.encode([SCENE] * batch).to(pipe.device)
+    return median_seconds(lambda: denoiser(x, pipe.config.schedule.steps // 2, condition), repeats, pipe.device)
+
+
+def generate_seconds(pipe: Pipeline, repeats: int) -> float:
+    """Seconds from labels to one picture, with the model's own sampler, steps and guidance."""
+    return median_seconds(lambda: pipe.generate([SCENE]), repeats, pipe.device)
+
+
+def hardware(device: torch.device) -> dict[str, Any]:
+    """What the times were measured on."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
+    return {
+        "device": name,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "system": platform.platform(),
+    }
+
+
+def _cpu_name() -> str:
+    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
+    native = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16") if capabilities.get(name)]
+    return " ".join([str(capabilities.get("cpu_name") or platform.machine()), *native])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
+    parser.add_argument("--json", required=True, type=Path, help="where the times go")
+    args = parser.parse_args(arguments)
+
+    pipe = Pipeline.from_pretrained(args.checkpoint)
+    forward = {str(batch): round(forward_seconds(pipe, batch), 6) for batch in BATCHES}
+    report = {
+        "checkpoint": args.checkpoint,
+        "parameters": sum(parameter.numel() for parameter in pipe.network.parameters()),
+        "precision": str(pipe.dtype).removeprefix("torch."),
+        "hardware": hardware(pipe.device),
+        "forward_seconds_by_batch": forward,
+        "generate_seconds": round(generate_seconds(pipe, repeats=3), 5),
+        "settings": asdict(pipe.settings()),
+    }
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""Score a checkpoint: `python -m training.evaluate --checkpoint checkpoints/default --spec FILE --seeds 5 --json OUT`.
+
+Each spec file (a list of label lists, the lab's test.json format) is drawn once a seed and judged by the evaluator. The
+figures are means over the seeds, with a standard error; nothing here chooses anything.
+"""
+
+import argparse
+import json
+import math
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.evaluator import exact_match, per_image_accuracy, topk_accuracy
+from ddpm.pipeline import Settings
+from ddpm.samplers import SAMPLERS
+
+Scenes = Sequence[Sequence[str]]
+
+
+def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tuple[Tensor, float]:
+    """Images (seeds, N, 3, 64, 64) of N scenes and the seconds they took; no two share their noise.
+
+    Image i of a call has the seed `seed + i`, so that the repetitions are spaced by N.
+    """
+    start = time.perf_counter()
+    images = [
+        pipe.generate(scenes, seed=repetition * len(scenes), **asdict(settings))
+        for repetition in tqdm(range(seeds), desc="seeds", leave=False)
+    ]
+    return torch.stack(images), time.perf_counter() - start
+
+
+def score(p: Tensor, scenes: Scenes) -> dict[str, Any]:
+    """The figures of probabilities p (seeds, N, 24) for N scenes; null where a figure has nothing to count."""
+    requested = labels.encode(scenes)
+    topk = [topk_accuracy(repetition, requested) for repetition in p]
+    counts = requested.sum(dim=1).int()
+    flat, flat_requested, flat_counts = p.flatten(0, 1), requested.repeat(len(p), 1), counts.repeat(len(p))
+    return {
+        "images": len(scenes),
+        "labels": int(counts.sum()),
+        "seeds": len(p),
+        "topk_accuracy": _figure(statistics.fmean(topk)),
+        "topk_standard_error": _figure(statistics.stdev(topk) / math.sqrt(len(topk)) if len(topk) > 1 else math.nan),
+        "per_image_accuracy": _figure(per_image_accuracy(flat, flat_requested)),
+        "exact_match": _figure(exact_match(flat, flat_requested)),
+        "by_object_count": {
+            str(count): {
+                "images": int((counts == count).sum()),
+                "topk_accuracy": _figure(topk_accuracy(flat[chosen], flat_requested[chosen])),
+                "exact_match": _figure(exact_match(flat[chosen], flat_requested[chosen])),
+            }
+            for count in sorted(set(counts.tolist()))
+            for chosen in [flat_counts == count]
+        },
+    }
+
+
+def _figure(value: float) -> float | None:
+    """Five digits, and None (JSON's null) for NaN, which JSON does not know."""
+    return None if math.isnan(value) else round(value, 5)
+
+
+def table(results: Sequence[dict[str, Any]]) -> str:
+    """The results as text, a line a spec."""
+    lines = [f"{'spec':<24} {'images':>7} {'top-k':>16} {'per image':>10} {'exact':>8} {'s/image':>8}"]
+    for result in results:
+        error = result["topk_standard_error"]
+        topk = f"{_text(result['topk_accuracy'])}" + (f" ± {error:.4f}" if error is not None else "")
+        lines.append(
+            f"{Path(result['spec']).name:<24} {result['images']:>3} x {result['seeds']} {topk:>16} "
+            f"{_text(result['per_image_accuracy']):>10} {_text(result['exact_match']):>8} "
+            f"{result['seconds_per_image']:>8.3f}"
+        )
+    return "\n".join(lines)
+
+
+def _text(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
+    parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
+    parser.add_argument("--seeds", type=int, default=5, help="how often each spec is drawn (default 5)")
+    parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
+    parser.add_argument("--json", required=True, type=Path, help="where the figures go")
+    parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
+    parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
+    parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
+    args = parser.parse_args(arguments)
+    if args.seeds < 1:
+        parser.error("--seeds must be at least 1")
+
+    try:  # everything is read and checked before the first picture is drawn
+        specs = {path: labels.read_spec(path) for path in args.spec}
+        evaluator = Evaluator.from_pretrained(args.evaluator)
+        pipe = Pipeline.from_pretrained(args.checkpoint)
+        settings = pipe.settings(args.sampler, args.steps, args.guidance)
+    except ValueError as error:
+        parser.error(str(error))
+
+    results = []
+    for path, scenes in specs.items():
+        images, seconds = draw(pipe, scenes, args.seeds, settings)
+        p = evaluator(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        seconds_per_image = round(seconds / (args.seeds * len(scenes)), 5)
+        results.append({"spec": path, **score(p, scenes), "seconds_per_image": seconds_per_image, **asdict(settings)})
+
+    report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
+    args.json.parent.mkdir(parents=True, exist_ok=True)
+    args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(table(results))
+
+
+if __name__ == "__main__":
+    main()
