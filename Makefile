@@ -23,11 +23,12 @@ lint: $(VENV)/.installed-dev
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 
-# The stamps keep a second call from installing again; a changed requirements file makes them stale.
+# The stamps keep a second call from installing again; a changed requirements file makes them stale. What the tests need
+# includes all that the demo needs.
 $(VENV)/.installed: requirements.txt constraints.txt
 $(VENV)/.installed-dev: requirements-dev.txt requirements.txt constraints.txt
 $(VENV)/.installed $(VENV)/.installed-dev:
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --disable-pip-version-check --quiet --requirement $< --constraint constraints.txt
-	touch $@
+	touch $(VENV)/.installed $@

@@ -1,0 +1,88 @@
+"""The picker: a checkbox for each of the 24 objects, one row of eight colors for each shape."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+
+from ddpm.demo.theme import asset
+from ddpm.labels import COLORS, MAX_OBJECTS, SHAPES
+
+EXAMPLES = (
+    ("red cube", "cyan sphere"),
+    ("green cube", "purple sphere", "yellow cylinder"),
+    ("blue cube", "brown cube", "red sphere", "yellow sphere", "cyan cylinder"),
+)
+
+
+def shape_rows(ticked: Sequence[str]) -> list[gr.CheckboxGroup]:
+    """Build a row for each shape. Its value is the list of its ticked labels, such as ["red cube"]."""
+    return [
+        gr.CheckboxGroup(
+            [(color, f"{color} {shape}") for color in COLORS],
+            value=of_shape,
+            label=f"{shape}s",
+            elem_classes=["shape-row", shape],
+        )
+        for shape, of_shape in zip(SHAPES, _by_shape(ticked), strict=True)
+    ]
+
+
+def selection(ticked: Sequence[str]) -> gr.HTML:
+    """Build the line that names what is ticked. Its value is the labels of all rows, put together by COLLECT.
+
+    Its event `submit` follows ASK where scene and seed will do; where they do not, the line says why.
+    """
+    return gr.HTML(
+        list(ticked),
+        html_template=asset("selection.html").replace("MAX_OBJECTS", str(MAX_OBJECTS)),
+        js_on_load=asset("selection.js").replace("MAX_OBJECTS", str(MAX_OBJECTS)),
+        apply_default_css=False,
+        elem_id="selection",
+        label="Scene",
+    )
+
+
+def examples() -> gr.HTML:
+    """Build a button for each of EXAMPLES. A click sets the value to the labels of that example."""
+    return gr.HTML(
+        html_template=f'<div><span class="title">Or try</span>{"".join(map(_example_button, EXAMPLES))}</div>',
+        js_on_load="""
+            element.addEventListener("click", (event) => {
+              const button = event.target.closest("button");
+              if (!button) return;
+              props.value = JSON.parse(button.dataset.labels);
+              trigger("click");
+            });
+        """,
+        apply_default_css=False,
+        elem_id="examples",
+        label="Examples",
+    )
+
+
+COLLECT = "(...rows) => [rows.flat()]"
+"""The script from the values of the rows to that of the selection."""
+
+ASK = """(seed) => {
+    document.querySelector("#selection p").dispatchEvent(new CustomEvent("ask", { bubbles: true, detail: { seed } }));
+}"""
+"""The script from the seed that asks the selection for a picture."""
+
+SPREAD = f"(labels) => {json.dumps(SHAPES)}.map((shape) => labels.filter((label) => label.endsWith(shape)))"
+"""The script from labels to the values of the rows."""
+
+CLEAR = f"() => {json.dumps([[] for _ in SHAPES])}"
+"""The script that empties the rows."""
+
+
+def _example_button(labels: Sequence[str]) -> str:
+    objects = "".join(f'<span class="object {label}"></span>' for label in labels)
+    names = ", ".join(labels)
+    data = escape(json.dumps(labels))
+    return f'<button type="button" title="{names}" aria-label="{names}" data-labels="{data}">{objects}</button>'
+
+
+def _by_shape(labels: Sequence[str]) -> list[list[str]]:
+    return [[label for label in labels if label.endswith(f" {shape}")] for shape in SHAPES]

@@ -1,0 +1,44 @@
+"""The settings of a run, with the model's own as defaults."""
+
+import gradio as gr
+
+from ddpm.checkpoint import ModelConfig
+
+SAMPLERS = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++")]
+STEPS = (10, 25, 50, 100, 250, 1000)
+MAX_GUIDANCE = 8  # beyond it colors only burn out; by program 20 is allowed
+
+DICE = "() => Math.floor(Math.random() * 1e6)"  # runs in the browser
+
+
+def seed_number() -> gr.Number:
+    return gr.Number(0, label="Seed", info="Same seed, same picture.", precision=0)
+
+
+def sampler_choice(config: ModelConfig) -> gr.Radio:
+    return gr.Radio(
+        SAMPLERS, value=config.sampler, label="Sampler", info="How a step gets to the next, lower noise level."
+    )
+
+
+def steps_choice(config: ModelConfig) -> gr.Radio:
+    """Offer the usual numbers of steps and the model's own, up to T."""
+    choices = sorted({*STEPS, config.steps})
+    return gr.Radio(
+        [steps for steps in choices if steps <= config.schedule.steps],
+        value=config.steps,
+        label="Steps",
+        info="More take longer; DDPM wants many.",
+    )
+
+
+def guidance_slider(config: ModelConfig) -> gr.Slider:
+    return gr.Slider(
+        0,
+        max(MAX_GUIDANCE, config.guidance),
+        value=config.guidance,
+        step=0.5,
+        label="Guidance",
+        info="How strongly the ticks count.",
+        buttons=[],
+    )

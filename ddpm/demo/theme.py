@@ -1,0 +1,51 @@
+"""The look of the page: what `Blocks.launch` takes beside the address."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+_ASSETS = Path(__file__).parent / "assets"
+
+
+def asset(name: str) -> str:
+    """Return the text of a file in assets/."""
+    return (_ASSETS / name).read_text(encoding="utf-8")
+
+
+# System fonts and no remote files: the page works without a network.
+THEME = gr.themes.Base(
+    primary_hue="teal",
+    neutral_hue="stone",
+    radius_size="lg",
+    font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "Ubuntu", "DejaVu Sans", "sans-serif"],
+    font_mono=["ui-monospace", "SF Mono", "Menlo", "Consolas", "DejaVu Sans Mono", "monospace"],
+).set(
+    body_background_fill="#f6f5f2",
+    body_background_fill_dark="#131517",
+    body_text_color="#23262a",
+    body_text_color_dark="#e9e8e4",
+    body_text_color_subdued="#63686f",
+    body_text_color_subdued_dark="#a2a6ab",
+    block_background_fill="transparent",
+    block_background_fill_dark="transparent",
+    block_border_width="0px",
+    block_padding="0px",
+    block_label_text_size="*text_sm",
+    slider_color="#0b7a75",
+    slider_color_dark="#3cc4bb",
+    button_primary_background_fill="#0b7a75",
+    button_primary_background_fill_dark="#12908a",
+    button_primary_background_fill_hover="#086560",
+    button_primary_background_fill_hover_dark="#0f7f7a",
+    button_primary_text_color="white",
+    button_primary_text_color_dark="white",
+)
+
+# The style sheet goes into the head as it is: gradio would rewrite the selectors of `css=`.
+LAUNCH: dict[str, Any] = {
+    "theme": THEME,
+    "head": f"<style>{asset('page.css')}</style>",
+    "favicon_path": str(_ASSETS / "favicon.svg"),
+    "footer_links": ["api", "settings"],
+}
