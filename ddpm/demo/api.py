@@ -9,6 +9,7 @@ from gradio.processing_utils import save_pil_to_cache
 from ddpm.demo import stage
 from ddpm.demo.handlers import MODEL_QUEUE, Studio
 from ddpm.labels import check
+from ddpm.trajectory import to_picture
 
 Sampler = Literal["ddpm", "ddim", "dpm++"]
 
@@ -40,7 +41,7 @@ def add_endpoints(demo: gr.Blocks, studio: Studio) -> None:
         """
         scene = check(labels)
         x = studio.pipeline.generate([scene], seed, sampler, steps, guidance)
-        path = save_pil_to_cache(stage.picture(x[0]), files.GRADIO_CACHE, format="png")
+        path = save_pil_to_cache(to_picture(x[0]), files.GRADIO_CACHE, format="png")
         files.temp_files.add(path)
         report = {
             "labels": list(scene),

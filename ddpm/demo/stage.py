@@ -5,13 +5,13 @@ import io
 from typing import Any, Literal
 
 import gradio as gr
-from PIL import Image
 from torch import Tensor
 
 from ddpm.demo.theme import asset
 from ddpm.labels import LABELS
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
+from ddpm.trajectory import to_picture
 
 State = Literal["example", "running", "done"]
 
@@ -72,14 +72,8 @@ def verdict(labels: tuple[str, ...], p: Tensor) -> dict[str, dict[str, float]]:
     }
 
 
-def picture(x: Tensor) -> Image.Image:
-    """Convert an image (3, H, W) in [-1, 1], which noise may leave, to 8 bits a channel."""
-    pixels = x.clamp(-1, 1).add(1).mul(127.5).round().byte()
-    return Image.fromarray(pixels.permute(1, 2, 0).contiguous().numpy())
-
-
 def png_uri(x: Tensor) -> str:
-    """Return an image (3, H, W) as a data URI: lossless, quick to encode, scaled up by the browser."""
+    """Return an image (3, H, W) in [-1, 1], which noise may leave, as a data URI: lossless and quick to encode."""
     file = io.BytesIO()
-    picture(x).save(file, "PNG", compress_level=1)
+    to_picture(x).save(file, "PNG", compress_level=1)
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")
