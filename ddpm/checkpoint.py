@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
+from safetensors.torch import save as to_bytes
 from torch import nn
 
 from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
@@ -81,7 +82,7 @@ def save(
         for key, value in network.state_dict().items()
     }
     text = json.dumps(asdict(config), indent=2) + "\n"
-    write_whole(folder / WEIGHTS, lambda path: save_file(weights, path))
+    write_whole(folder / WEIGHTS, lambda path: path.write_bytes(to_bytes(weights)))
     write_whole(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
 
 

@@ -81,11 +81,10 @@ def test_saving_again_replaces_the_checkpoint(folder):
 
 
 def test_a_save_that_fails_leaves_the_old_checkpoint(folder, network, monkeypatch):
-    def broken(weights: object, path: Path) -> None:
-        path.write_bytes(b"half of the")
+    def broken(file: int) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr(checkpoint, "save_file", broken)
+    monkeypatch.setattr(checkpoint.os, "fsync", broken)
     with pytest.raises(OSError, match="disk full"):
         save(folder, build("context_unet", OPTIONS), CONFIG)
     loaded, _ = load(folder)
