@@ -98,7 +98,7 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
         _write_log(log_file, rows)
         averaged = build(config.network, config.options)
         averaged.load_state_dict(ema)
-        checkpoint.save(out / "checkpoint", averaged, _model_config(config, seen, data))
+        checkpoint.save(out / "checkpoint", averaged, _model_config(config, seen, data), dtype=torch.float16)
 
     last_save, losses, since = time.monotonic(), torch.zeros((), device=device), (seen, time.monotonic())
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)

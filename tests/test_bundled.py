@@ -1,0 +1,43 @@
+"""The bundled weights draw what they are asked for."""
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.evaluator import topk_accuracy
+from training.specs import draw_spec
+
+CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
+MEBIBYTE = 2**20
+
+
+@pytest.fixture(scope="module")
+def pipe():
+    return Pipeline.from_pretrained(CHECKPOINTS / "default", device="cpu")
+
+
+def test_it_is_small():
+    assert (CHECKPOINTS / "default" / "model.safetensors").stat().st_size <= 45 * MEBIBYTE
+
+
+def test_it_draws_what_is_asked_for(pipe):
+    # 24 scenes of a spec that chose nothing; the bundled figures are higher, chance is below 0.2
+    scenes = draw_spec(2, [1, 2, 3], each=8)
+    images = pipe.generate(scenes, seed=0)
+    evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", device="cpu")
+    assert topk_accuracy(evaluator(images), labels.encode(scenes)) >= 0.75
+
+
+def test_a_batch_is_its_singles(pipe):
+    scenes = [["red cube"], ["blue sphere", "gray cube"]]
+    batch = pipe.generate(scenes, seed=3)
+    singles = torch.cat([pipe.generate([scene], seed=3 + i) for i, scene in enumerate(scenes)])
+    assert (batch - singles).abs().mean() < 0.01
+
+
+def test_ticking_nothing_and_ignoring_the_labels_are_different_things(pipe):
+    empty = pipe.generate([[]], seed=1)
+    unconditional = pipe.generate([["red cube"]], seed=1, guidance=0.0)
+    assert (empty - unconditional).abs().mean() > 0.001
