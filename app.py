@@ -82,12 +82,14 @@ def main() -> None:
         "--checkpoint", default=CHECKPOINTS / "default", metavar="FOLDER", help="the model that draws (%(default)s)"
     )
     arguments = parser.parse_args()
+    port = os.environ.get("PORT", "")
+    if port and not port.isdecimal():
+        parser.error(f"PORT must be a number, not {port!r}")
     try:
         pipeline = Pipeline.from_pretrained(arguments.checkpoint)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    port = os.environ.get("PORT")
     build_demo(pipeline, evaluator).launch(server_port=int(port) if port else None, **LAUNCH)
 
 

@@ -68,6 +68,8 @@ def _file(suffix: str) -> Callable[[str], Path]:
         path = Path(text)
         if path.suffix.lower() != suffix:
             raise argparse.ArgumentTypeError(f"{text!r} must end in {suffix}")
+        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{text!r} is a folder")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")
         return path

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
 from ddpm.networks import build
@@ -71,19 +71,26 @@ _JSON_TYPES: dict[str, tuple[type, ...]] = {
 def save(
     folder: str | os.PathLike[str], network: nn.Module, config: ModelConfig, dtype: torch.dtype = torch.float32
 ) -> None:
-    """Write a checkpoint, with floating-point weights stored as `dtype`; the folder is made where it is missing.
+    """Write a checkpoint, its matrices and kernels stored as `dtype`; the folder is made where it is missing.
+
+    Vectors keep their type: a norm's statistics need more range than half precision has.
 
     Each file appears whole or not at all, also where the process is killed meanwhile; the weights come first.
     """
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        key: value.detach().cpu().to(dtype if value.is_floating_point() else value.dtype).contiguous()
-        for key, value in network.state_dict().items()
-    }
+    weights = storable(network.state_dict(), dtype)
     text = json.dumps(asdict(config), indent=2) + "\n"
     write_whole(folder / WEIGHTS, lambda path: path.write_bytes(to_bytes(weights)))
     write_whole(folder / CONFIG, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def storable(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+    """A network's state as `save` stores it."""
+    return {
+        key: value.detach().cpu().to(dtype if value.ndim > 1 else value.dtype).contiguous()
+        for key, value in state.items()
+    }
 
 
 def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> tuple[nn.Module, ModelConfig]:

@@ -116,7 +116,7 @@ def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:
         fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         config = EvaluatorConfig(fields["stem"], tuple(fields["labels"]), fields.get("training", {}))
         return config, load_file(folder / "model.safetensors")
-    except (OSError, SafetensorError, json.JSONDecodeError, KeyError, TypeError, EvaluatorError) as error:
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise EvaluatorError(f"{folder} is no evaluator (model.safetensors + config.json): {reason}") from None
 

@@ -82,7 +82,7 @@ class NoiseSchedule:
 
         Raises ValueError unless 1 <= n <= T.
         """
-        if not 1 <= n <= self.steps:
+        if not isinstance(n, int) or not 1 <= n <= self.steps:
             raise ValueError(f"steps must be a whole number from 1 to {self.steps}, not {n!r}")
         return [round(self.steps * i / n) for i in range(n, 0, -1)]
 

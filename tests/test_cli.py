@@ -93,10 +93,20 @@ def test_a_wrong_command_line_is_refused_before_any_work(capsys, arguments, mess
     assert message in capsys.readouterr().err
 
 
-def test_a_file_that_cannot_be_written_is_no_traceback(model, tmp_path, capsys):
+def test_a_folder_in_place_of_the_picture_is_refused_before_any_work(tmp_path, capsys):
     (tmp_path / "scene.png").mkdir()
+    with pytest.raises(SystemExit, match="2"):
+        main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--checkpoint", "never read"])
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_a_file_that_cannot_be_written_is_no_traceback(model, tmp_path, capsys, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("ddpm.trajectory.Trajectory.save_png", full)
     assert main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--checkpoint", model]) == 2
-    assert capsys.readouterr().err.startswith("ddpm: error: ")
+    assert capsys.readouterr().err == "ddpm: error: disk full\n"
 
 
 def test_ctrl_c_is_no_traceback(monkeypatch, tmp_path):

@@ -85,6 +85,21 @@ def test_wrong_arguments_are_refused(
     assert arguments[0] in capsys.readouterr().err
 
 
+def test_mistakes_in_files_are_named_before_anything_is_drawn(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "none.json").write_text("[]")
+    for spec in ("none.json", "missing.json", ""):
+        with pytest.raises(SystemExit):
+            run(work, specs=("first.json", spec))
+        assert str(work / spec) in capsys.readouterr().err
+
+
+def test_empty_scenes_alone_have_no_accuracy_but_are_drawn(work: Path) -> None:
+    (work / "empty.json").write_text("[[]]")
+    (result,) = run(work, specs=("empty.json",))["specs"]
+    assert result["topk_accuracy"] is None and result["topk_standard_error"] is None
+    assert result["exact_match"] is not None
+
+
 def test_no_two_images_share_their_noise(work: Path) -> None:
     pipe = Pipeline(*checkpoint.load(work / "model"))  # in float32, whatever the machine
     settings = Settings("ddim", steps=1, guidance=0.0)  # unconditional: pictures differ by their noise alone

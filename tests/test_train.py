@@ -90,6 +90,17 @@ def test_a_run_is_not_overwritten(data, tmp_path):
         train(replace(TINY, learning_rate=0.1), data, tmp_path, resume=True)
 
 
+def test_a_damaged_state_is_named(data, tmp_path):
+    train(TINY, data, tmp_path)
+    whole = (tmp_path / "state.pt").read_bytes()
+    (tmp_path / "state.pt").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match=r"state\.pt cannot be read"):
+        train(TINY, data, tmp_path, resume=True)
+    torch.save({"network": {}}, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match=r"state\.pt is not the state of a training"):
+        train(TINY, data, tmp_path, resume=True)
+
+
 def start(data: str, out: Path) -> subprocess.Popen:
     code = (
         "import training.train as t; from pathlib import Path; from dataclasses import replace; t.SAVE_EVERY = 0;"

@@ -18,6 +18,7 @@ import torch
 
 from ddpm import Pipeline, labels
 from ddpm.denoiser import Denoiser
+from training.evaluate import make_place
 
 BATCHES = (1, 2, 8, 16)
 REPEATS = 11
@@ -73,7 +74,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", required=True, type=Path, help="where the times go")
     args = parser.parse_args(arguments)
 
-    pipe = Pipeline.from_pretrained(args.checkpoint)
+    try:
+        pipe = Pipeline.from_pretrained(args.checkpoint)
+        make_place(args.json)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     forward = {str(batch): round(forward_seconds(pipe, batch), 6) for batch in BATCHES}
     report = {
         "checkpoint": args.checkpoint,
@@ -84,7 +89,6 @@ def main(arguments: list[str] | None = None) -> None:
         "generate_seconds": round(generate_seconds(pipe, repeats=3), 5),
         "settings": asdict(pipe.settings()),
     }
-    args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 

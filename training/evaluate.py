@@ -50,7 +50,7 @@ def score(p: Tensor, scenes: Scenes) -> dict[str, Any]:
         "labels": int(counts.sum()),
         "seeds": len(p),
         "topk_accuracy": _figure(statistics.fmean(topk)),
-        "topk_standard_error": _figure(statistics.stdev(topk) / math.sqrt(len(topk)) if len(topk) > 1 else math.nan),
+        "topk_standard_error": _figure(_standard_error(topk)),
         "per_image_accuracy": _figure(per_image_accuracy(flat, flat_requested)),
         "exact_match": _figure(exact_match(flat, flat_requested)),
         "by_object_count": {
@@ -65,9 +65,23 @@ def score(p: Tensor, scenes: Scenes) -> dict[str, Any]:
     }
 
 
+def _standard_error(values: Sequence[float]) -> float:
+    """Of the mean; NaN where there is only one value, or none that is a number."""
+    if len(values) < 2 or any(map(math.isnan, values)):
+        return math.nan
+    return statistics.stdev(values) / math.sqrt(len(values))
+
+
 def _figure(value: float) -> float | None:
     """Five digits, and None (JSON's null) for NaN, which JSON does not know."""
     return None if math.isnan(value) else round(value, 5)
+
+
+def make_place(file: Path) -> None:
+    """Make the folder of a file to be written later. Raises OSError where the file could not be written."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.is_dir():
+        raise IsADirectoryError(f"{file} is a folder, not a file to write")
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:
@@ -107,7 +121,10 @@ def main(arguments: list[str] | None = None) -> None:
         evaluator = Evaluator.from_pretrained(args.evaluator)
         pipe = Pipeline.from_pretrained(args.checkpoint)
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
-    except ValueError as error:
+        make_place(args.json)
+        if empty := [path for path, scenes in specs.items() if not scenes]:
+            raise ValueError(f"{empty[0]} holds no scene")
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
     results = []
@@ -118,7 +135,6 @@ def main(arguments: list[str] | None = None) -> None:
         results.append({"spec": path, **score(p, scenes), "seconds_per_image": seconds_per_image, **asdict(settings)})
 
     report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
-    args.json.parent.mkdir(parents=True, exist_ok=True)
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 

@@ -45,7 +45,11 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="checkpoints/default")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     args = parser.parse_args()
-    pipe = Pipeline.from_pretrained(args.checkpoint)
+    try:
+        pipe = Pipeline.from_pretrained(args.checkpoint)
+        args.out.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     samples(pipe, args.out / "samples.png")
     trajectory(pipe, args.out / "trajectory.png")
 

@@ -25,7 +25,7 @@ class TrainConfig:
     options: dict[str, Any] = field(default_factory=dict)
     prediction: Parameterisation = "v"
     schedule: NoiseSchedule = NoiseSchedule("cosine")
-    images: int = 256_000
+    images: int = 280_000
     batch: int = 16
     learning_rate: float = 1e-3
     warmup: int = 5_000

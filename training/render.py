@@ -24,6 +24,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
+from ddpm.checkpoint import write_whole
 from training import shading
 from training.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
 from training.scenes import Scene, random_labels, random_scene, read_scenes
@@ -210,7 +211,7 @@ def write_dataset(names: Sequence[str], jobs: Sequence[Callable[[], list[Scene]]
                 Image.fromarray(picture.permute(1, 2, 0).numpy()).save(images / name)
                 labels[name] = scene_labels
             bar.update(len(pictures))
-    (out / "labels.json").write_text(json.dumps(labels, indent=0))
+    write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0)))
 
 
 def main() -> None:
@@ -226,7 +227,7 @@ def main() -> None:
     if args.scenes:
         try:
             given = read_scenes(args.scenes)
-        except ValueError as error:
+        except (OSError, ValueError) as error:
             parser.error(str(error))
         names, scenes = list(given), list(given.values())
         jobs = [functools.partial(list, scenes[i : i + BATCH]) for i in range(0, len(scenes), BATCH)]
@@ -238,7 +239,10 @@ def main() -> None:
         jobs = [
             functools.partial(random_scenes, indices[i : i + BATCH], args.seed) for i in range(0, args.count, BATCH)
         ]
-    write_dataset(names, jobs, args.out)
+    try:
+        write_dataset(names, jobs, args.out)
+    except OSError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

@@ -102,10 +102,15 @@ def read_scenes(path: str | Path) -> dict[str, Scene]:
             check([o.label for o in objects])
             jitter = tuple(tuple(float(v) for v in entry["jitter"][lamp]) for lamp in LAMPS)
             name = str(entry["file"])
+            numbers = [v for o in objects for v in (o.x, o.y, o.theta)] + [v for row in jitter for v in row]
+            if not all(map(math.isfinite, numbers)):
+                raise ValueError("places, angles and jitter must be finite numbers")
+            if name in scenes:
+                raise ValueError(f"{name} stands twice")
             if any(len(row) != 3 for row in jitter):
                 raise ValueError("a lamp's jitter must be three numbers")
-            if Path(name).name != name:
-                raise ValueError(f"file must be a plain file name, got {name!r}")
+            if Path(name).name != name or not name.endswith(".png"):
+                raise ValueError(f"file must be the plain name of a .png, got {name!r}")
         except (LabelError, ValueError, KeyError, TypeError) as error:
             raise ValueError(f"{path}: scene {index}: {type(error).__name__}: {error}") from error
         scenes[name] = Scene(objects, jitter)  # type: ignore[arg-type]

@@ -29,6 +29,8 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=16, help="label sets of each count")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
+    if args.each < 1 or args.seed < 0:
+        parser.error(f"--each must be at least 1 and --seed at least 0, got {args.each} and {args.seed}")
     lines = ",\n ".join(json.dumps(labels) for labels in draw_spec(args.seed, args.counts, args.each))
     args.out.write_text(f"[{lines}]\n")
 

@@ -16,6 +16,7 @@ import argparse
 import contextlib
 import csv
 import io
+import pickle
 import signal
 import threading
 import time
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from accelerate import Accelerator
+from accelerate import Accelerator, PartialState
 from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
@@ -59,9 +60,7 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    accelerator = Accelerator(
-        mixed_precision="bf16" if has_native_bf16("cuda" if torch.cuda.is_available() else "cpu") else "no"
-    )
+    accelerator = Accelerator(mixed_precision="bf16" if has_native_bf16(PartialState().device) else "no")
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if config.batch % world:
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
@@ -69,6 +68,7 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
     if state_file.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
 
+    out.mkdir(parents=True, exist_ok=True)
     images, conditions = (tensor.to(device) for tensor in dataset.load(data))
     torch.manual_seed(config.seed)
     network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -78,21 +78,23 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
     if resume and state_file.exists():
-        state = torch.load(state_file, map_location="cpu", weights_only=True)
+        state = read_state(state_file)
         if state["config"] != _plain(config):
             raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+        if state["pictures"] != len(images):
+            raise ValueError(f"{state_file} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     model, optimizer = accelerator.prepare(network, optimizer)
     model.train()
-    out.mkdir(parents=True, exist_ok=True)
     rows = _read_log(log_file, seen)
 
     def save() -> None:
         if not accelerator.is_main_process:
             return
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
+        state["pictures"] = len(images)
         state["config"] = _plain(config)
         checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
         _write_log(log_file, rows)
@@ -134,8 +136,8 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
             losses += loss.detach()
             bar.update(config.batch)
             if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
-                count = (seen - since[0]) / config.batch
-                row = {"images": seen, "loss": round(float(losses) / count, 6), "lr": optimizer.param_groups[0]["lr"]}
+                mean_loss = float(accelerator.reduce(losses, "mean")) * config.batch / (seen - since[0])
+                row = {"images": seen, "loss": round(mean_loss, 6), "lr": optimizer.param_groups[0]["lr"]}
                 row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)
@@ -166,6 +168,18 @@ def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, -1 - epoch))
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `train` saved. Raises ValueError naming the file where it is damaged or something else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    names = {"network", "optimizer", "ema", "seen", "pictures", "config"}
+    if not isinstance(state, dict) or names - state.keys():
+        raise ValueError(f"{path} is not the state of a training: it must hold {', '.join(sorted(names))}")
+    return state
 
 
 def learning_rate_factor(config: TrainConfig, seen: int) -> float:
@@ -247,13 +261,15 @@ def main() -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     args = parser.parse_args()
     config = PRESETS[args.preset]
+    if args.minutes is not None and not args.minutes > 0:
+        parser.error(f"--minutes must be more than 0, got {args.minutes}")
     if args.images is not None:
         if args.images < 1:
             parser.error(f"--images must be at least 1, got {args.images}")
         config = replace(config, images=args.images)
     try:
         train(config, args.data, args.out, args.minutes, args.resume)
-    except ValueError as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
 
 

@@ -9,7 +9,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ddpm.checkpoint import write_whole
+from ddpm.checkpoint import storable, write_whole
 from ddpm.evaluator import (
     Evaluator,
     EvaluatorConfig,
@@ -91,14 +91,9 @@ def measure(evaluator: Evaluator, images: Tensor, labels: Tensor) -> dict[str, f
 def save(folder: Path, network: nn.Module, config: EvaluatorConfig) -> None:
     """Write model.safetensors (matrices in float16) and config.json, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = to_bytes(storable(network.state_dict()))
+    weights = to_bytes(storable(network.state_dict(), torch.float16))
     write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     write_whole(folder / "config.json", lambda path: path.write_text(config_json(config), encoding="utf-8"))
-
-
-def storable(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A network's state for storage: matrices and kernels in float16; norms, whose statistics need range, as is."""
-    return {name: (value.half() if value.ndim > 1 else value).cpu().contiguous() for name, value in state.items()}
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -115,12 +110,17 @@ def main(arguments: list[str] | None = None) -> None:
     torch.manual_seed(args.seed)
     generator = torch.Generator().manual_seed(args.seed)
 
-    images, labels = dataset.load(args.data)
+    if not args.minutes > 0:
+        parser.error(f"--minutes must be more than 0, got {args.minutes}")
+    try:
+        images, labels = dataset.load(args.data)
+        before = Evaluator.from_pretrained(args.init, device) if args.init else None
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
     held_out = max(1, round(VALIDATION * len(images)))
     train_images, train_labels = images[:-held_out], labels[:-held_out]
     print(f"{len(train_images)} pictures to train on, {held_out} held out, {device}, {'bf16' if bf16 else 'float32'}")
 
-    before = Evaluator.from_pretrained(args.init, device) if args.init else None
     config = before.config if before else EvaluatorConfig(stem="gentle")
     network = before.network.train().requires_grad_() if before else build_network(config.stem).to(device)
     backbone, head = trunk(network), network.get_submodule("fc.0")
@@ -144,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
             rate = seen / (time.monotonic() - start)
             print(f"{progress:4.0%}  {seen} images seen, {rate:.0f}/s, loss {average:.4f}", flush=True)
 
-    network.load_state_dict(storable(network.state_dict()))  # measure what is stored
+    network.load_state_dict(storable(network.state_dict(), torch.float16))  # measure what is stored
     held_out_figures = measure(Evaluator(network, config, device), images[-held_out:], labels[-held_out:])
     training = {
         "images": len(train_images),

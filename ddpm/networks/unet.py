@@ -41,6 +41,8 @@ class UNet(nn.Module):
             raise ValueError(f"channels must be two positive multiples of {HEAD_CHANNELS}, not {channels}")
         if len(blocks) != 3 or any(b < 1 for b in blocks):
             raise ValueError(f"blocks must be three positive numbers, not {blocks}")
+        if embedding < 2 or embedding % 2:
+            raise ValueError(f"embedding must be a positive even number, not {embedding}")
         if patch not in (2, 4, 8):
             raise ValueError(f"patch must be 2, 4 or 8, not {patch}")
         high, low = channels

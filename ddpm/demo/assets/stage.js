@@ -82,7 +82,7 @@ function draw() {
   part("rest").textContent = others.length === 0 ? "nothing" : rest > 0 ? `and ${rest} more` : "";
 
   press("generate", state !== "waiting" && state !== "running");
-  press("stop", state === "running");
+  press("stop", state === "waiting" || state === "running");
 
   if (starts) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
