@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import torch
+from torch import library
 
 _SCHEMAS = {
     "nms": "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -22,12 +23,12 @@ def _declare_missing_operators() -> None:
     spec = find_spec("torchvision")
     if spec is None or spec.origin is None:
         return  # the import below says that torchvision is not installed
-    for library in Path(spec.origin).parent.glob("_C.*"):
+    for operators in Path(spec.origin).parent.glob("_C.*"):
         with suppress(OSError):  # built for another torch: exactly the case that the declarations are for
-            torch.ops.load_library(library)
+            torch.ops.load_library(operators)
     for name, schema in _SCHEMAS.items():
         if not hasattr(torch.ops.torchvision, name):
-            torch.library.define(f"torchvision::{name}", schema)
+            library.define(f"torchvision::{name}", schema)
 
 
 _declare_missing_operators()

@@ -69,6 +69,7 @@ def _cpu_name() -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--json", required=True, type=Path, help="where the times go")

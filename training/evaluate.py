@@ -103,6 +103,7 @@ def _text(value: float | None) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")

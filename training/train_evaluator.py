@@ -97,6 +97,7 @@ def save(folder: Path, network: nn.Module, config: EvaluatorConfig) -> None:
 
 
 def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="a rendered folder, or iclevr:FOLDER for the lab's")
     parser.add_argument("--out", required=True, type=Path, help="folder for model.safetensors and config.json")

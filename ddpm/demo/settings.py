@@ -12,10 +12,12 @@ DICE = "() => Math.floor(Math.random() * 1e6)"  # runs in the browser
 
 
 def seed_number() -> gr.Number:
+    """Ask for a whole number that names the noise to start from."""
     return gr.Number(0, label="Seed", info="Same seed, same picture.", precision=0)
 
 
 def sampler_choice(config: ModelConfig) -> gr.Radio:
+    """Offer the samplers, with the model's own chosen."""
     return gr.Radio(
         SAMPLERS, value=config.sampler, label="Sampler", info="How a step gets to the next, lower noise level."
     )
@@ -33,6 +35,7 @@ def steps_choice(config: ModelConfig) -> gr.Radio:
 
 
 def guidance_slider(config: ModelConfig) -> gr.Slider:
+    """Offer the guidance scale, with the model's own chosen."""
     return gr.Slider(
         0,
         max(MAX_GUIDANCE, config.guidance),

@@ -62,6 +62,7 @@ class ResidualBlock(nn.Module):
 
 
 def convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
+    """Give the layers of one 3x3 convolution with BatchNorm and GELU."""
     return nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out), nn.GELU()
 
 
