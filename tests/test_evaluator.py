@@ -210,7 +210,6 @@ def test_the_learning_rate_rises_then_falls_to_zero() -> None:
 
 
 @pytest.mark.skipif(not REFERENCE.is_dir(), reason="the path-traced frames (../shared/reference) are not here")
-@pytest.mark.skipif(not (BUNDLED / "config.json").is_file(), reason="checkpoints/evaluator is not here")
 def test_the_bundled_evaluator_knows_path_traced_frames_it_never_saw() -> None:
     scenes = json.loads((REFERENCE / "scenes.json").read_text())
     frames = [Image.open(REFERENCE / "frames" / scene["file"]).convert("RGB").resize((64, 64), 2) for scene in scenes]

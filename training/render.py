@@ -103,11 +103,11 @@ def trace(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES)
 
     ground = shading.ground_bounce(hits.point, hits.normal, objects)  # irradiance (3, B, R)
     surface = shading.rubber_bounce(color, normal, view)  # radiance (3, Q)
-    for index, lamp in enumerate(shading.LAMPS):
-        center = _lamp_positions(scenes, device)[index]  # (3, B)
+    centers, jitters = _lamp_positions(scenes, device), _lamp_jitter(samples, device)
+    for lamp, center, jitter in zip(shading.LAMPS, centers, jitters, strict=True):  # center (3, B)
         light, strength = lamp.illuminate(hits.point, center[:, :, None])  # (3, B, R), (B, R)
         if p:
-            strength = strength * _visibility(hits, center, lamp.side, _lamp_jitter(samples, device)[index])
+            strength = strength * _visibility(hits, center, lamp.side, jitter)
         tint = torch.tensor(lamp.color, device=device)
         ground += tint[:, None, None] * strength * shading.dot(hits.normal, light).clamp_min(0)
         surface += tint[:, None] * strength[scene, at] * shading.rubber(color, normal, view, light[:, scene, at])
