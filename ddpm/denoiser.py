@@ -18,10 +18,15 @@ Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 
 
 class Prediction(NamedTuple):
-    """What the denoiser makes of x_t: the clean image and the noise, float32 (N, 3, 64, 64) each."""
+    """What the denoiser makes of x_t: the clean image and the noise, float32 (N, 3, 64, 64) each.
+
+    pull: the guided x0 less the one without labels, before clipping: where the labels act. None where guidance is 0
+    or 1, for which the network is asked only once.
+    """
 
     x0: Tensor
     eps: Tensor
+    pull: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -48,27 +53,28 @@ class Denoiser:
     def __call__(self, x: Tensor, t: Tensor | int, labels: Tensor) -> Prediction:
         """Predict from x_t (N, 3, 64, 64), t in 1..T (int, or int64 (N,)) and labels (N, 24)."""
         alpha, sigma = self.schedule.coefficients(t, x)
-        out = self._guided(x, torch.as_tensor(t, device=x.device).expand(len(x)) / self.schedule.steps, labels)
-        if self.prediction == "eps":
-            x0, eps = (x - sigma * out) / alpha, out  # alpha > 0 at every t, but tiny at T: clip
-        elif self.prediction == "v":
-            x0, eps = alpha * x - sigma * out, sigma * x + alpha * out
+        time = torch.as_tensor(t, device=x.device).expand(len(x)) / self.schedule.steps
+        null = torch.full_like(labels, NULL)
+        pull = None
+        if self.guidance in (0, 1):
+            x0 = self._clean(x, self._run(x, time, labels if self.guidance == 1 else null), alpha, sigma)
         else:
-            x0, eps = out, (x - alpha * out) / sigma
+            both = self._run(torch.cat([x, x]), torch.cat([time, time]), torch.cat([labels, null]))
+            cond, uncond = (self._clean(x, out, alpha, sigma) for out in both.chunk(2))
+            # Ho & Salimans 2022, eq. 6, with w for their 1 + w; on x0, which is linear in what the network gives
+            pull = self.guidance * (cond - uncond)
+            x0 = uncond + pull
         if self.clip:
             x0 = x0.clamp(-1, 1)
-            eps = (x - alpha * x0) / sigma
-        return Prediction(x0, eps)
+        return Prediction(x0, (x - alpha * x0) / sigma, pull)
 
-    def _guided(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        if self.guidance == 1:
-            return self._run(x, time, labels)
-        null = torch.full_like(labels, NULL)
-        if self.guidance == 0:
-            return self._run(x, time, null)
-        both = self._run(torch.cat([x, x]), torch.cat([time, time]), torch.cat([labels, null]))
-        cond, uncond = both.chunk(2)
-        return uncond + self.guidance * (cond - uncond)  # Ho & Salimans 2022, eq. 6, with w for their 1 + w
+    def _clean(self, x: Tensor, out: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:
+        """The clean image that the network's output at x means."""
+        if self.prediction == "eps":
+            return (x - sigma * out) / alpha  # alpha > 0 at every t, but tiny at T: clip
+        if self.prediction == "v":
+            return alpha * x - sigma * out
+        return out
 
     def _run(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         if self.dtype == torch.float32:

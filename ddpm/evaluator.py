@@ -66,16 +66,28 @@ def trunk(network: nn.Module) -> nn.Sequential:
 
 
 class Evaluator:
-    """Judges images. The network stays in eval mode, and in float32 everywhere, so that figures can be compared."""
+    """Judges images. The network stays in eval mode.
 
-    def __init__(self, network: nn.Module, config: EvaluatorConfig, device: torch.device | str = "cpu") -> None:
+    dtype: float32, so that figures can be compared; or bfloat16 for a quick look, off by up to 0.03.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        config: EvaluatorConfig,
+        device: torch.device | str = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ) -> None:
         self.config = config
         self.device = torch.device(device)
-        self.network = network.float().eval().requires_grad_(False).to(self.device)
+        self.dtype = dtype
+        self.network = network.to(self.device, dtype).eval().requires_grad_(False)
         self._trunk = trunk(self.network)
 
     @classmethod
-    def from_pretrained(cls, path: str | Path, device: torch.device | str | None = None) -> "Evaluator":
+    def from_pretrained(
+        cls, path: str | Path, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+    ) -> "Evaluator":
         """Load our folder, or the lab's checkpoint.pth as it is; device None picks cuda, else the CPU.
 
         Raises EvaluatorError that names the path where it is no evaluator, FileNotFoundError where nothing is there.
@@ -90,7 +102,7 @@ class Evaluator:
         except RuntimeError as error:
             wanted = f"a ResNet-18 with 24 outputs and a {config.stem} stem"
             raise EvaluatorError(f"{path} does not hold {wanted}: {error}") from None
-        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""
@@ -105,7 +117,7 @@ class Evaluator:
         if x.ndim != 4 or tuple(x.shape[1:]) != IMAGE_SHAPE or not x.is_floating_point():
             raise EvaluatorError(f"images must be a float tensor (N, 3, 64, 64), not {x.dtype} {tuple(x.shape)}")
         outputs = [
-            network(part.to(self.device, torch.float32).contiguous(memory_format=torch.channels_last)).cpu()
+            network(part.to(self.device, self.dtype).contiguous(memory_format=torch.channels_last)).float().cpu()
             for part in x.split(BATCH)
         ]
         return torch.cat(outputs)

@@ -122,7 +122,34 @@ class Pipeline:
         """
         conditions, settings = self._check(scenes, seed, sampler, steps, guidance)
         run = self._steps(conditions, seed, settings)
-        return (replace(step, x=step.x.cpu(), x0=step.x0.cpu()) for step in run)
+        return (_on_cpu(step) for step in run)
+
+    def noise(self, seeds: Sequence[int]) -> Tensor:
+        """Return the noise that `stream` starts from for each seed: float32 (N, 3, 64, 64), on the CPU."""
+        return _draw([generator for seed in seeds for generator in _generators(seed, 1)])
+
+    def denoise(
+        self, x: Tensor, conditions: Tensor, settings: Settings, seed: int = 0, start: int | None = None
+    ) -> Iterator[Step]:
+        """Return a generator of denoising Steps (on the CPU) from noisy images of the caller's own.
+
+        x: float32 (N, 3, 64, 64), as noisy as timestep `start` asks for, T by default.
+        conditions: (N, 24); values between 0 and 1 lie between absent and present.
+        settings: its steps lead all the way from T; a lower start takes its share of them, at least one.
+        seed: the noise that "ddpm" adds on the way comes from seed + i for image i, after the draw that `noise` makes.
+        Raises ValueError for shapes that do not fit and for a start outside 1..T.
+        """
+        if x.shape[1:] != IMAGE_SHAPE or conditions.shape != (len(x), labels.NUM_LABELS):
+            wanted = f"(N, 3, 64, 64) and (N, {labels.NUM_LABELS})"
+            raise ValueError(f"x and conditions must be {wanted}, not {tuple(x.shape)} and {tuple(conditions.shape)}")
+        whole = self.config.schedule.steps
+        start = whole if start is None else start
+        steps = max(1, round(settings.steps * start / whole))
+        generators = _generators(seed, len(x))
+        for g in generators:
+            torch.randn(IMAGE_SHAPE, generator=g)
+        run = self._sample(x, conditions, replace(settings, steps=steps), generators, start)
+        return (_on_cpu(step) for step in run)
 
     def _check(
         self,
@@ -141,15 +168,38 @@ class Pipeline:
 
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
         """Denoise conditions (N, 24) on the device; image i draws all its noise from a CPU generator of its own."""
-        generators = [torch.Generator().manual_seed(int(seed) + i) for i in range(len(conditions))]
+        generators = _generators(seed, len(conditions))
+        return self._sample(_draw(generators), conditions, settings, generators)
+
+    def _sample(
+        self,
+        x: Tensor,
+        conditions: Tensor,
+        settings: Settings,
+        generators: Sequence[torch.Generator],
+        start: int | None = None,
+    ) -> Iterator[Step]:
+        schedule = self.config.schedule
+        denoiser = Denoiser(self.network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
+        x, conditions = x.to(self.device), conditions.to(self.device)
 
         def noise() -> Tensor:
-            return torch.stack([torch.randn(IMAGE_SHAPE, generator=g) for g in generators]).to(self.device)
+            return _draw(generators).to(self.device)
 
-        denoiser = Denoiser(
-            self.network, self.config.schedule, self.config.prediction, settings.guidance, dtype=self.dtype
-        )
-        return sample(denoiser, noise(), conditions.to(self.device), settings.sampler, settings.steps, noise=noise)
+        return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=noise, start=start)
+
+
+def _generators(seed: int, count: int) -> list[torch.Generator]:
+    return [torch.Generator().manual_seed(int(seed) + i) for i in range(count)]
+
+
+def _draw(generators: Sequence[torch.Generator]) -> Tensor:
+    return torch.stack([torch.randn(IMAGE_SHAPE, generator=g) for g in generators])
+
+
+def _on_cpu(step: Step) -> Step:
+    pull = None if step.pull is None else step.pull.cpu()
+    return replace(step, x=step.x.cpu(), x0=step.x0.cpu(), eps=step.eps.cpu(), pull=pull)
 
 
 def _is_whole(value: object) -> bool:

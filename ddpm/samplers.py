@@ -1,7 +1,7 @@
 """Three ways from noise to an image, each a generator of Steps over the one denoiser interface."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from ddpm.denoiser import Denoiser
-from ddpm.schedule import NoiseSchedule
 
 Noise = Callable[[], Tensor]
 """Fresh standard normal noise, shaped as x, at each call."""
@@ -21,6 +20,7 @@ class Step:
 
     index: 1..total. t: timestep, total of them descending from T to at least 1.
     x: the noisy image x_t, x0: the predicted clean one, float32 (N, 3, 64, 64). The last x0 is the result.
+    eps, pull: the predicted noise and where the labels act, see `ddpm.denoiser.Prediction`; shaped as x.
     """
 
     index: int
@@ -28,15 +28,17 @@ class Step:
     t: int
     x: Tensor
     x0: Tensor
+    eps: Tensor
+    pull: Tensor | None
 
 
 @torch.no_grad()
-def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise) -> Iterator[Step]:
+def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise) -> Iterator[Step]:
     """Ancestral sampling (Ho et al. 2020, algorithm 2, with sigma_t^2 = beta_t), also over fewer than T steps."""
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
-    for index, t, s in _intervals(denoiser.schedule, steps):
-        x0, _ = denoiser(x, t, labels)
-        yield Step(index, steps, t, x, x0)
+    for index, t, s in _intervals(timesteps):
+        x0, eps, pull = denoiser(x, t, labels)
+        yield Step(index, len(timesteps), t, x, x0, eps, pull)
         if s > 0:
             alpha = alpha_bar[t] / alpha_bar[s]  # of the step from t to s
             toward_x0 = math.sqrt(alpha_bar[s]) * (1 - alpha) / (1 - alpha_bar[t])
@@ -45,12 +47,14 @@ def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise
 
 
 @torch.no_grad()
-def ddim(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise, eta: float = 0.0) -> Iterator[Step]:
+def ddim(
+    denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise, eta: float = 0.0
+) -> Iterator[Step]:
     """DDIM (Song et al. 2020): deterministic at eta = 0, which asks for no noise, and ancestral at eta = 1."""
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
-    for index, t, s in _intervals(denoiser.schedule, steps):
-        x0, eps = denoiser(x, t, labels)
-        yield Step(index, steps, t, x, x0)
+    for index, t, s in _intervals(timesteps):
+        x0, eps, pull = denoiser(x, t, labels)
+        yield Step(index, len(timesteps), t, x, x0, eps, pull)
         if s > 0:
             variance = eta**2 * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])  # eq. 16
             x = math.sqrt(alpha_bar[s]) * x0 + math.sqrt(1 - alpha_bar[s] - variance) * eps  # eq. 12
@@ -59,7 +63,9 @@ def ddim(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise
 
 
 @torch.no_grad()
-def dpm_solver_pp(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noise: Noise) -> Iterator[Step]:
+def dpm_solver_pp(
+    denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise
+) -> Iterator[Step]:
     """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): deterministic, first order at both ends.
 
     It works on x0 and on differences of lambda = log(alpha / sigma), so that it is stable where alpha is almost 0.
@@ -67,9 +73,9 @@ def dpm_solver_pp(denoiser: Denoiser, x: Tensor, labels: Tensor, steps: int, noi
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
     before: Tensor | None = None  # x0 of the step before, and how far lambda went in it
     h_before = math.nan
-    for index, t, s in _intervals(denoiser.schedule, steps):
-        x0, _ = denoiser(x, t, labels)
-        yield Step(index, steps, t, x, x0)
+    for index, t, s in _intervals(timesteps):
+        x0, eps, pull = denoiser(x, t, labels)
+        yield Step(index, len(timesteps), t, x, x0, eps, pull)
         if s > 0:
             h = _half_log_snr(alpha_bar[s]) - _half_log_snr(alpha_bar[t])
             d = x0 if before is None else x0 + h / (2 * h_before) * (x0 - before)
@@ -89,11 +95,13 @@ def sample(
     steps: int = 50,
     eta: float = 0.0,
     noise: Noise | None = None,
+    start: int | None = None,
 ) -> Iterator[Step]:
-    """Start denoising x_T, and return the generator of its Steps; the last one's x0 is the result.
+    """Start denoising x, and return the generator of its Steps; the last one's x0 is the result.
 
-    x: standard normal noise, float32 (N, 3, 64, 64). labels: (N, 24). sampler: a key of SAMPLERS. steps: 1..T.
-    eta: 0..1, for "ddim" alone. noise: the source of later noise, by default torch.randn_like(x).
+    x: noisy images at timestep `start`, float32 (N, 3, 64, 64); at T, the default, standard normal noise. labels: (N,
+    24). sampler: a key of SAMPLERS. steps: 1..start. eta: 0..1, for "ddim" alone.
+    noise: the source of later noise, by default torch.randn_like(x).
     Raises ValueError at once for arguments out of range.
     """
     if sampler not in SAMPLERS:
@@ -102,14 +110,14 @@ def sample(
         raise ValueError(f"eta must be a number from 0 to 1, not {eta!r}")
     if eta and sampler != "ddim":
         raise ValueError(f"eta is for the sampler 'ddim', not for {sampler!r}")
-    denoiser.schedule.timesteps(steps)  # checks the steps
+    timesteps = denoiser.schedule.timesteps(steps, start)
     options = {"eta": eta} if sampler == "ddim" else {}
-    return SAMPLERS[sampler](denoiser, x, labels, steps, noise or (lambda: torch.randn_like(x)), **options)
+    return SAMPLERS[sampler](denoiser, x, labels, timesteps, noise or (lambda: torch.randn_like(x)), **options)
 
 
-def _intervals(schedule: NoiseSchedule, steps: int) -> Iterator[tuple[int, int, int]]:
-    """Yield (index, t, s) with index = 1..steps: from t to the next lower timestep s, which is 0 at the end."""
-    for index, (t, s) in enumerate(pairwise([*schedule.timesteps(steps), 0]), start=1):
+def _intervals(timesteps: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Yield (index, t, s) with index = 1..len(timesteps): from t to the next lower timestep s, 0 at the end."""
+    for index, (t, s) in enumerate(pairwise([*timesteps, 0]), start=1):
         yield index, t, s
 
 

@@ -77,14 +77,17 @@ class NoiseSchedule:
         """Return the natural logarithm of `snr(t)`."""
         return self.snr(t).log()
 
-    def timesteps(self, n: int) -> list[int]:
-        """Return n of 1..T, evenly spaced and descending from T ("trailing" spacing, Lin et al. 2024, table 2).
+    def timesteps(self, n: int, start: int | None = None) -> list[int]:
+        """Return n of 1..start, evenly spaced and descending from it ("trailing" spacing, Lin et al. 2024, table 2).
 
-        Raises ValueError unless 1 <= n <= T.
+        start: T where it is None. Raises ValueError unless 1 <= start <= T and 1 <= n <= start.
         """
-        if not isinstance(n, int) or not 1 <= n <= self.steps:
-            raise ValueError(f"steps must be a whole number from 1 to {self.steps}, not {n!r}")
-        return [round(self.steps * i / n) for i in range(n, 0, -1)]
+        start = self.steps if start is None else start
+        if not isinstance(start, int) or not 1 <= start <= self.steps:
+            raise ValueError(f"start must be a timestep from 1 to {self.steps}, not {start!r}")
+        if not isinstance(n, int) or not 1 <= n <= start:
+            raise ValueError(f"steps must be a whole number from 1 to {start}, not {n!r}")
+        return [round(start * i / n) for i in range(n, 0, -1)]
 
 
 def _index(t: Tensor | int) -> Tensor | int:

@@ -53,7 +53,7 @@ def test_v_is_the_golden_mixture():
 def test_image_and_noise_always_make_up_the_input(prediction, schedule, clip, t):
     x = normal(2, 3, 8, 8)
     network = normal(2, 3, 8, 8, seed=1)
-    x0, eps = Denoiser(lambda *_: network, schedule, prediction, clip=clip)(x, t, LABELS)
+    x0, eps, _ = Denoiser(lambda *_: network, schedule, prediction, clip=clip)(x, t, LABELS)
     assert x0.isfinite().all()
     assert eps.isfinite().all()
     if clip:
@@ -133,3 +133,14 @@ def test_an_unknown_parameterisation_is_refused():
         Denoiser(Recorder(), SCHEDULES[0], "score")
     with pytest.raises(ValueError, match="'score' is unknown; allowed are eps, x0, v"):
         target("score", LABELS, LABELS, torch.ones(2))
+
+
+@each_prediction
+def test_pull_is_the_guided_image_less_the_unconditional_one(prediction):
+    x = normal(2, 3, 8, 8)
+    denoisers = {w: Denoiser(Recorder(), SCHEDULES[1], prediction, guidance=w, clip=False) for w in (0, 1, 3)}
+    results = {w: denoiser(x, 500, LABELS) for w, denoiser in denoisers.items()}
+    assert results[0].pull is None
+    assert results[1].pull is None
+    torch.testing.assert_close(results[3].pull, results[3].x0 - results[0].x0, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(results[3].pull, 3 * (results[1].x0 - results[0].x0), atol=2e-5, rtol=1e-5)

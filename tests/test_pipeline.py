@@ -10,7 +10,7 @@ import torch
 
 from ddpm import Pipeline, checkpoint, pipeline
 from ddpm.checkpoint import CheckpointError, ModelConfig
-from ddpm.labels import LabelError
+from ddpm.labels import LabelError, encode
 from ddpm.networks import build
 from ddpm.pipeline import Settings
 from ddpm.samplers import SAMPLERS
@@ -220,3 +220,21 @@ def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path, monkeypatch):
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fail)
     with pytest.raises(CheckpointError, match="someone/tiny: neither a folder here nor a model of the Hub: no route"):
         Pipeline.from_pretrained("someone/tiny")
+
+
+@each_sampler
+def test_denoising_the_noise_of_a_seed_is_what_generate_does(pipe, sampler):
+    x = pipe.noise([5, 6, 7])
+    *_, last = pipe.denoise(x, encode(SCENES), pipe.settings(sampler), seed=5)
+    torch.testing.assert_close(last.x0, pipe.generate(SCENES, 5, sampler), atol=1e-4, rtol=0)
+
+
+def test_a_lower_start_takes_its_share_of_the_steps(pipe):
+    steps = list(pipe.denoise(pipe.noise([0]), encode([[]]), pipe.settings(steps=10), start=500))
+    assert [step.t for step in steps] == [500, 400, 300, 200, 100]
+    assert len(list(pipe.denoise(pipe.noise([0]), encode([[]]), pipe.settings(steps=10), start=1))) == 1
+
+
+def test_shapes_that_do_not_fit_are_refused(pipe):
+    with pytest.raises(ValueError, match=r"must be \(N, 3, 64, 64\) and \(N, 24\)"):
+        pipe.denoise(pipe.noise([0, 1]), encode([[]]), pipe.settings())

@@ -274,3 +274,24 @@ def test_samplers_need_nothing_but_torch():
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"
+
+
+@each_sampler
+def test_a_run_can_start_from_a_step_of_another_one(sampler):
+    whole = run(sampler, 10)
+    noise = source_of_noise(1)
+    denoiser = Denoiser(NETWORK, NoiseSchedule("cosine"), "v", guidance=1.5)
+    rest = list(sample(denoiser, whole[4].x, LABELS, sampler, 6, noise=noise, start=600))
+    assert [step.t for step in rest] == [step.t for step in whole[4:]]
+    assert torch.equal(rest[0].x0, whole[4].x0)
+    if sampler == "ddim":  # no memory and no noise: the very same way
+        assert torch.equal(rest[-1].x0, whole[-1].x0)
+
+
+@each_sampler
+def test_a_step_shows_noise_and_pull_as_well(sampler):
+    alpha_bar = NoiseSchedule("cosine").alpha_bar
+    for step in run(sampler, 4):
+        mixed = alpha_bar[step.t].sqrt() * step.x0 + (1 - alpha_bar[step.t]).sqrt() * step.eps
+        torch.testing.assert_close(mixed.float(), step.x, atol=1e-4, rtol=0)
+        assert step.pull is not None and step.pull.shape == step.x.shape

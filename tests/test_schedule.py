@@ -108,3 +108,16 @@ def test_timesteps_out_of_range_are_refused(n):
 def test_impossible_schedules_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         NoiseSchedule(**arguments)
+
+
+def test_timesteps_can_start_below_the_noisiest():
+    assert COSINE.timesteps(4, start=400) == [400, 300, 200, 100]
+    assert COSINE.timesteps(3, start=3) == [3, 2, 1]
+
+
+@pytest.mark.parametrize(
+    ("n", "start", "message"), [(5, 4, "from 1 to 4"), (1, 0, "start must be"), (1, 1001, "start")]
+)
+def test_a_start_out_of_range_is_refused(n, start, message):
+    with pytest.raises(ValueError, match=message):
+        COSINE.timesteps(n, start)

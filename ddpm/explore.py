@@ -1,0 +1,76 @@
+"""Ways to move among a model's pictures: from one to another, and back into the noise and out again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import torch
+from torch import Tensor
+
+from ddpm.labels import encode
+from ddpm.pipeline import Pipeline, Settings
+from ddpm.samplers import Step
+
+End = tuple[Sequence[str], int]
+"""Where a walk begins or ends: the labels of a scene, and a seed."""
+
+DETERMINISTIC = ("ddim", "dpm++")
+"""The samplers whose picture follows from the first noise alone, so that near noises mean near pictures."""
+
+
+def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    """Walk along the great circle from noise a to noise b (Shoemake 1985; Song et al. 2020, section 5.3).
+
+    a, b: of the same shape. share: (N,) in 0..1. Returns (N, ...). Normal noise lies close to a sphere, which a
+    straight line would leave: its middle is too quiet, and the model has never seen such.
+    """
+    cosine = torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
+    angle = torch.arccos(cosine)
+    share = share.reshape(-1, *[1] * a.ndim)
+    if angle.sin() < 1e-4:  # the same direction, or opposite ones: no great circle is told apart
+        return (1 - share) * a + share * b
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
+
+
+def walk(pipe: Pipeline, start: End, end: End, count: int, settings: Settings) -> Tensor:
+    """Draw `count` >= 2 pictures from one scene and seed to another: float32 (count, 3, 64, 64); see `walk_steps`."""
+    for step in walk_steps(pipe, start, end, count, settings):
+        last = step.x0
+    return last
+
+
+def walk_steps(pipe: Pipeline, start: End, end: End, count: int, settings: Settings) -> Iterator[Step]:
+    """Return a generator of denoising Steps of `count` >= 2 images on the way from one scene and seed to another.
+
+    The noise turns from the one to the other (`slerp`), the condition moves straight. The first and the last picture
+    are those of the ends. Raises ValueError for a count below 2 and for a sampler that is not deterministic,
+    LabelError.
+    """
+    if count < 2:
+        raise ValueError(f"a walk needs at least 2 pictures, not {count}")
+    if settings.sampler not in DETERMINISTIC:
+        raise ValueError(
+            f"a walk needs a deterministic sampler: {' or '.join(DETERMINISTIC)}, not {settings.sampler!r}"
+        )
+    (scene_a, seed_a), (scene_b, seed_b) = start, end
+    share = torch.linspace(0, 1, count)
+    noise_a, noise_b = pipe.noise([seed_a, seed_b])
+    condition_a, condition_b = encode([scene_a, scene_b])
+    x = slerp(noise_a, noise_b, share)  # (count, 3, 64, 64)
+    conditions = torch.lerp(condition_a, condition_b, share[:, None])  # (count, 24)
+    return pipe.denoise(x, conditions, settings)
+
+
+def redraw(
+    pipe: Pipeline, x0: Tensor, scene: Sequence[str], start: int, seed: int, settings: Settings
+) -> Iterator[Step]:
+    """Noise pictures x0 (N, 3, 64, 64) to timestep `start` and denoise them again under a scene of the caller's choice.
+
+    What the noise has not covered stays: much with a low start, only the rough composition with a high one (SDEdit,
+    Meng et al. 2022). seed: of the new noise. Raises ValueError for a start outside 1..T, LabelError.
+    """
+    schedule = pipe.config.schedule
+    schedule.timesteps(1, start)  # checks it
+    noise = pipe.noise([seed + i for i in range(len(x0))])
+    conditions = encode([scene]).expand(len(x0), -1)
+    return pipe.denoise(schedule.add_noise(x0, noise, start), conditions, settings, seed, start)
