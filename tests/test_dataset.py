@@ -101,3 +101,25 @@ def test_folders_without_labels_or_pictures_say_what_was_looked_for(tmp_path: Pa
     (tmp_path / "labels.json").write_text(json.dumps(ENTRIES))
     with pytest.raises(dataset.DatasetError, match=r"'b\.png', which is not in .*images"):
         dataset.load(tmp_path)
+
+
+def test_layouts_belong_to_a_rendered_folder(rendered: Path) -> None:
+    np.save(rendered / "layouts.npy", np.full((2, 16, 16), 24, np.uint8))
+    layouts = dataset.load_layouts(rendered, 2)
+    assert layouts.dtype == torch.uint8 and layouts.shape == (2, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("layouts", "message"),
+    [
+        (None, "there is no .*layouts.npy"),
+        (np.zeros((3, 16, 16), np.uint8), r"must be uint8 \(2, 16, 16\)"),
+        (np.zeros((2, 16, 16)), "holds float64"),
+        (np.full((2, 16, 16), 25, np.uint8), "values up to 24"),
+    ],
+)
+def test_layouts_that_do_not_fit_are_refused(rendered: Path, layouts: np.ndarray | None, message: str) -> None:
+    if layouts is not None:
+        np.save(rendered / "layouts.npy", layouts)
+    with pytest.raises(dataset.DatasetError, match=message):
+        dataset.load_layouts(rendered, 2)

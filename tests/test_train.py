@@ -1,5 +1,6 @@
 """The training loop: deterministic, resumable to the bit, and never leaving half a checkpoint behind."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -7,11 +8,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from ddpm import Pipeline
+from ddpm import Pipeline, checkpoint
 from training.presets import PRESETS
 from training.train import batch_indices, learning_rate_factor, train
 
@@ -21,12 +23,13 @@ TINY = replace(PRESETS["tiny"], images=64)
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory):
-    """Twenty pictures of noise in the form of a rendered folder."""
+    """Twenty pictures of noise, with layouts of noise, in the form of a rendered folder."""
     folder = tmp_path_factory.mktemp("data")
     (folder / "images").mkdir()
     pixels = torch.randint(0, 256, (20, 64, 64, 3), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for i, picture in enumerate(pixels):
         Image.fromarray(picture.numpy()).save(folder / "images" / f"{i}.png")
+    np.save(folder / "layouts.npy", np.random.default_rng(0).integers(0, 25, (20, 16, 16), dtype=np.uint8))
     names = ", ".join(f'"{i}.png": ["{"red" if i % 2 else "cyan"} cube"]' for i in range(20))
     (folder / "labels.json").write_text("{" + names + "}")
     return str(folder)
@@ -79,7 +82,27 @@ def test_what_a_run_leaves_is_a_checkpoint(data, tmp_path):
     pipe = Pipeline.from_pretrained(tmp_path / "checkpoint")
     assert pipe.config.training["images_seen"] == 64
     assert pipe.generate([["red cube"]], steps=2).shape == (1, 3, 64, 64)
-    assert (tmp_path / "log.csv").read_text().startswith("images,loss,lr,images_per_second\n64,")
+    assert (tmp_path / "log.csv").read_text().startswith("images,loss,layout_loss,lr,images_per_second\n64,")
+    assert (tmp_path / "log.csv").read_text().splitlines()[1].split(",")[2] > "1"  # about ln 25
+
+
+def test_without_the_layout_a_run_needs_no_layouts(data, tmp_path):
+    bare = tmp_path / "data"
+    shutil.copytree(data, bare, ignore=shutil.ignore_patterns("layouts.npy"))
+    with pytest.raises(ValueError, match="a preset with layout = 0 needs none"):
+        train(TINY, str(bare), tmp_path / "run")
+    train(replace(TINY, layout=0.0), str(bare), tmp_path / "run")
+    assert (tmp_path / "run" / "checkpoint" / "config.json").exists()
+
+
+def test_a_run_can_begin_with_the_weights_of_another(data, tmp_path):
+    train(TINY, data, tmp_path / "first")
+    first = checkpoint.load(tmp_path / "first" / "checkpoint")[0].state_dict()
+    train(replace(TINY, images=8, learning_rate=0.0), data, tmp_path / "second", init=tmp_path / "first" / "checkpoint")
+    second = checkpoint.load(tmp_path / "second" / "checkpoint")[0].state_dict()
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    with pytest.raises(ValueError, match="holds another network"):
+        train(PRESETS["default"], data, tmp_path / "third", init=tmp_path / "first" / "checkpoint")
 
 
 def test_a_run_is_not_overwritten(data, tmp_path):

@@ -13,8 +13,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from ddpm import labels as label_names
+from ddpm.labels import NUM_LABELS
 
 SIZE = 64
+LAYOUT_SIZE = 16
 LAB_PREFIX = "iclevr:"
 
 
@@ -45,6 +47,24 @@ def load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
         raise DatasetError(f"{folder} is no folder")
     label_file = _first_file([folder / "train.json", folder.parent / "train.json"])
     return _load(label_file, [folder, *sorted(path for path in folder.iterdir() if path.is_dir())], squash=True)
+
+
+def load_layouts(source: str | Path, count: int) -> Tensor:
+    """What stands where in each of `count` pictures of a rendered folder: uint8 (count, 16, 16), 24 for the backdrop.
+
+    Raises DatasetError where there is no such file, as in the lab's data, or where it does not fit.
+    """
+    path = Path(source) / "layouts.npy"
+    if not path.is_file():
+        raise DatasetError(f"there is no {path}, which training.render writes; a preset with layout = 0 needs none")
+    try:
+        layouts = np.load(path)
+    except (OSError, ValueError) as error:
+        raise DatasetError(f"{path} is no readable array: {error}") from None
+    if layouts.dtype != np.uint8 or layouts.shape != (count, LAYOUT_SIZE, LAYOUT_SIZE) or layouts.max() > NUM_LABELS:
+        wanted = f"uint8 ({count}, {LAYOUT_SIZE}, {LAYOUT_SIZE}) with values up to {NUM_LABELS}"
+        raise DatasetError(f"{path} holds {layouts.dtype} {layouts.shape}, must be {wanted}")
+    return torch.from_numpy(layouts)
 
 
 def _first_file(candidates: Sequence[Path]) -> Path:

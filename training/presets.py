@@ -16,8 +16,9 @@ class TrainConfig:
     network, options, prediction, schedule: what is trained, see `ddpm.checkpoint.ModelConfig`.
     images: training images to see in all; batch: images a step. warmup: images over which the learning rate rises;
     decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
-    in images. dropout: how often the labels give way to the null condition. weight_decay, clip: AdamW's, and the
-    largest norm of the gradient. sampler, steps, guidance: the checkpoint's defaults.
+    in images. dropout: how often the labels give way to the null condition. layout: weight of the layout's
+    cross-entropy beside the loss on the picture (`training.layout`); 0 leaves it out. weight_decay, clip: AdamW's,
+    and the largest norm of the gradient. sampler, steps, guidance: the checkpoint's defaults.
     """
 
     name: str
@@ -32,6 +33,7 @@ class TrainConfig:
     decay: float = 0.3
     ema: int = 10_000
     dropout: float = 0.1
+    layout: float = 0.03
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 0

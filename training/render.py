@@ -3,7 +3,8 @@
     python -m training.render --count 64 --seed 0 --out FOLDER
     python -m training.render --scenes scenes.json --out FOLDER
 
-Writes FOLDER/images/*.png (64x64) and FOLDER/labels.json (file name -> labels). Runs on the GPU where there is one.
+Writes FOLDER/images/*.png (64x64), FOLDER/labels.json (file name -> labels) and FOLDER/layouts.npy (what stands
+where, see `layouts`). Runs on the GPU where there is one.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 from ddpm.checkpoint import write_whole
+from ddpm.labels import COLORS, NUM_LABELS
 from training import shading
+from training.dataset import LAYOUT_SIZE
 from training.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
 from training.scenes import Scene, random_labels, random_scene, read_scenes
 
@@ -87,6 +90,20 @@ def visible_shares(scenes: Sequence[Scene]) -> list[list[float]]:
     for k, i in enumerate(hits.objects.scene.tolist()):
         shares[i].append(float((hits.seen[i] == k).float().mean()))
     return [sorted(s) for s in shares]
+
+
+@torch.no_grad()
+def layouts(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tensor:
+    """Which label covers most of each cell of a 16x16 grid: uint8 (N, 16, 16), 24 for the backdrop."""
+    kinds = NUM_LABELS + 1
+    found = []
+    for start in range(0, len(scenes), BATCH):
+        hits = first_hits(scenes[start : start + BATCH], torch.device(device))
+        label = torch.cat([hits.objects.shape * len(COLORS) + hits.objects.color, hits.seen.new_tensor([NUM_LABELS])])
+        cells = label[hits.seen].reshape(-1, LAYOUT_SIZE, SAMPLES // LAYOUT_SIZE, LAYOUT_SIZE, SAMPLES // LAYOUT_SIZE)
+        cells = cells.transpose(2, 3).flatten(3)  # (B, 16, 16, rays of a cell)
+        found.append(torch.nn.functional.one_hot(cells, kinds).sum(3).argmax(-1).to(torch.uint8).cpu())
+    return torch.cat(found) if found else torch.empty((0, LAYOUT_SIZE, LAYOUT_SIZE), dtype=torch.uint8)
 
 
 def trace(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES) -> Tensor:
@@ -184,33 +201,36 @@ def random_scenes(indices: Sequence[int], seed: int) -> list[Scene]:
     return scenes
 
 
-def _render_job(make_scenes: Callable[[], list[Scene]], device: str) -> tuple[list[list[str]], Tensor]:
+def _render_job(make_scenes: Callable[[], list[Scene]], device: str) -> tuple[list[list[str]], Tensor, Tensor]:
     # One chunk of work, in a process of its own on the CPU
     scenes = make_scenes()
-    return [scene.labels for scene in scenes], render(scenes, device)
+    return [scene.labels for scene in scenes], render(scenes, device), layouts(scenes, device)
 
 
 def write_dataset(names: Sequence[str], jobs: Sequence[Callable[[], list[Scene]]], out: Path) -> None:
-    """Render chunks of scenes (on the GPU, else on all cores) into out/images and out/labels.json, in order."""
+    """Render chunks of scenes (on the GPU, else on all cores) into the files of a data folder, in order."""
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
     labels: dict[str, list[str]] = {}
+    maps: list[Tensor] = []
     todo = iter(names)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=len(names), unit="scene"))
-        results: Iterable[tuple[list[list[str]], Tensor]]
+        results: Iterable[tuple[list[list[str]], Tensor, Tensor]]
         if torch.cuda.is_available():
             results = map(functools.partial(_render_job, device="cuda"), jobs)
         else:
             context = multiprocessing.get_context("spawn")
             pool = stack.enter_context(context.Pool(initializer=torch.set_num_threads, initargs=(1,)))
             results = pool.imap(functools.partial(_render_job, device="cpu"), jobs)
-        for chunk_labels, pictures in results:
+        for chunk_labels, pictures, chunk_layouts in results:
+            maps.append(chunk_layouts)
             for scene_labels, picture in zip(chunk_labels, pictures, strict=True):
                 name = next(todo)
                 Image.fromarray(picture.permute(1, 2, 0).numpy()).save(images / name)
                 labels[name] = scene_labels
             bar.update(len(pictures))
+    np.save(out / "layouts.npy", torch.cat(maps).numpy())
     write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0)))
 
 
@@ -221,7 +241,7 @@ def main() -> None:
     source.add_argument("--count", type=int, help="number of random scenes")
     source.add_argument("--scenes", type=Path, help="a scenes.json: one picture for each scene, same file names")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random scenes")
-    parser.add_argument("--out", type=Path, required=True, help="folder for images/ and labels.json")
+    parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
     args = parser.parse_args()
     jobs: list[Callable[[], list[Scene]]]
     if args.scenes:

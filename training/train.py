@@ -39,6 +39,7 @@ from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from ddpm.trajectory import to_picture
 from training import dataset
+from training.layout import WithLayout
 from training.presets import PRESETS, TrainConfig
 
 LOG_EVERY = 200  # steps
@@ -54,9 +55,17 @@ SAMPLE_SCENES = (
 )
 
 
-def train(config: TrainConfig, data: str, out: Path, minutes: float | None = None, resume: bool = False) -> None:
+def train(
+    config: TrainConfig,
+    data: str,
+    out: Path,
+    minutes: float | None = None,
+    resume: bool = False,
+    init: Path | None = None,
+) -> None:
     """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
 
+    init: a checkpoint of the same network whose weights a new run begins with.
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
@@ -70,10 +79,15 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
 
     out.mkdir(parents=True, exist_ok=True)
     images, conditions = (tensor.to(device) for tensor in dataset.load(data))
+    layouts = dataset.load_layouts(data, len(images)).to(device) if config.layout else None
     torch.manual_seed(config.seed)
-    network = build(config.network, config.options).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network = build(config.network, config.options)
+    if init is not None:
+        network.load_state_dict(_initial_weights(init, config))
+    network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    learner = WithLayout(network).to(device) if config.layout else network  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(
-        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
+        learner.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
     )
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
@@ -83,17 +97,17 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
             raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
         if state["pictures"] != len(images):
             raise ValueError(f"{state_file} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
-        network.load_state_dict(state["network"])
+        learner.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
-    model, optimizer = accelerator.prepare(network, optimizer)
+    model, optimizer = accelerator.prepare(learner, optimizer)
     model.train()
     rows = _read_log(log_file, seen)
 
     def save() -> None:
         if not accelerator.is_main_process:
             return
-        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
+        state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state["pictures"] = len(images)
         state["config"] = _plain(config)
         checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
@@ -102,7 +116,7 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
         averaged.load_state_dict(ema)
         checkpoint.save(out / "checkpoint", averaged, _model_config(config, seen, data), dtype=torch.float16)
 
-    last_save, losses, since = time.monotonic(), torch.zeros((), device=device), (seen, time.monotonic())
+    last_save, losses, since = time.monotonic(), torch.zeros(2, device=device), (seen, time.monotonic())
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
     with stop_on_signals() as stop:
         while seen < config.images:
@@ -117,10 +131,16 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
             x0 = images[index].float() / 127.5 - 1
             y = torch.where(drop, labels.NULL, conditions[index])
 
-            # 2. The loss: mean squared error of what the network is to give at x_t.
+            # 2. The loss: mean squared error of what the network is to give at x_t, and the layout's cross-entropy.
             x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
             goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t.cpu()].to(device))
-            loss = F.mse_loss(model(x_t, t / config.schedule.steps, y).float(), goal)
+            answer = model(x_t, t / config.schedule.steps, y)
+            if layouts is None:
+                parts = torch.stack([F.mse_loss(answer.float(), goal), torch.zeros((), device=device)])
+            else:
+                misplaced = F.cross_entropy(answer[1].float(), layouts[index].long())
+                parts = torch.stack([F.mse_loss(answer[0].float(), goal), misplaced])
+            loss = parts[0] + config.layout * parts[1]
 
             # 3. One step of the optimizer and of the average.
             for group in optimizer.param_groups:
@@ -133,11 +153,12 @@ def train(config: TrainConfig, data: str, out: Path, minutes: float | None = Non
             update_average(ema, network, config, seen)
 
             # 4. What people see, and what is kept.
-            losses += loss.detach()
+            losses += parts.detach()
             bar.update(config.batch)
             if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
-                mean_loss = float(accelerator.reduce(losses, "mean")) * config.batch / (seen - since[0])
-                row = {"images": seen, "loss": round(mean_loss, 6), "lr": optimizer.param_groups[0]["lr"]}
+                means = accelerator.reduce(losses, "mean") * config.batch / (seen - since[0])
+                row = {"images": seen, "loss": round(float(means[0]), 6), "layout_loss": round(float(means[1]), 6)}
+                row["lr"] = optimizer.param_groups[0]["lr"]
                 row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)
@@ -180,6 +201,13 @@ def read_state(path: Path) -> dict[str, Any]:
     if not isinstance(state, dict) or names - state.keys():
         raise ValueError(f"{path} is not the state of a training: it must hold {', '.join(sorted(names))}")
     return state
+
+
+def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
+    network, model = checkpoint.load(folder)
+    if (model.network, model.options) != (config.network, config.options):
+        raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
+    return network.state_dict()
 
 
 def learning_rate_factor(config: TrainConfig, seen: int) -> float:
@@ -244,7 +272,7 @@ def _read_log(path: Path, seen: int) -> list[dict[str, Any]]:
 
 def _write_log(path: Path, rows: list[dict[str, Any]]) -> None:
     text = io.StringIO()
-    writer = csv.DictWriter(text, ["images", "loss", "lr", "images_per_second"], lineterminator="\n")
+    writer = csv.DictWriter(text, ["images", "loss", "layout_loss", "lr", "images_per_second"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     checkpoint.write_whole(path, lambda part: part.write_text(text.getvalue()))
@@ -259,6 +287,7 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
     parser.add_argument("--images", type=int, help="images to see in all, in place of the preset's number")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
     args = parser.parse_args()
     config = PRESETS[args.preset]
     if args.minutes is not None and not args.minutes > 0:
@@ -268,7 +297,7 @@ def main() -> None:
             parser.error(f"--images must be at least 1, got {args.images}")
         config = replace(config, images=args.images)
     try:
-        train(config, args.data, args.out, args.minutes, args.resume)
+        train(config, args.data, args.out, args.minutes, args.resume, args.init)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

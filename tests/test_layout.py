@@ -1,0 +1,39 @@
+"""The second task in training: what stands where."""
+
+import torch
+
+from ddpm.networks import build
+from training.layout import WithLayout
+from training.render import layouts
+from training.scenes import Scene, SceneObject
+
+OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
+
+
+def test_a_layout_names_the_object_in_each_cell():
+    near = SceneObject("red cube", 0.0, 0.0, 0.3)
+    far = SceneObject("cyan sphere", -2.0, 2.0, 0.0)
+    found = layouts([Scene((near, far)), Scene(())])
+    assert found.shape == (2, 16, 16)
+    assert found.dtype == torch.uint8
+    assert set(found[0].unique().tolist()) == {1, 8 + 6, 24}
+    assert (found[1] == 24).all()
+    rows = {label: (found[0] == label).nonzero()[:, 0].float().mean() for label in (1, 14)}
+    assert rows[1] > rows[14]  # what is nearer stands lower in the picture
+
+
+def test_the_network_gives_what_it_gives_without_the_head():
+    network = build("unet", OPTIONS)
+    torch.nn.init.normal_(network.output[-1].weight)
+    x, time, labels = torch.randn(2, 3, 64, 64), torch.tensor([0.2, 0.9]), torch.zeros(2, 24)
+    plain = network(x, time, labels)
+    out, logits = WithLayout(network)(x, time, labels)
+    assert torch.equal(out, plain)
+    assert logits.shape == (2, 25, 16, 16)
+
+
+def test_the_head_teaches_the_lower_level():
+    network = build("unet", OPTIONS)
+    _, logits = WithLayout(network)(torch.randn(1, 3, 64, 64), torch.tensor([0.5]), torch.zeros(1, 24))
+    logits.square().mean().backward()
+    assert network.grow.weight.grad.abs().sum() > 0

@@ -1,0 +1,33 @@
+"""A second task for a network in training: to say what stands where.
+
+The loss on pixels hardly tells a cube from a cylinder of the same colour: a few pixels differ. Asked for the layout as
+well (see `training.render.layouts`), from its features halfway, a network has to settle early which object goes where,
+and hears of it when it is wrong. The idea is that of REPA (Yu et al. 2024) with the scene's own truth as the goal. The
+head that answers is thrown away after training: the network that draws is as it was.
+"""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ddpm.labels import NUM_LABELS
+from ddpm.networks.unet import UNet
+
+
+class WithLayout(nn.Module):
+    """A UNet with a head on the features that come up from its 8x8 level."""
+
+    def __init__(self, network: UNet) -> None:
+        super().__init__()
+        self.network = network
+        self.head = nn.Conv2d(network.grow.out_channels, NUM_LABELS + 1, 1)
+        self._features: Tensor
+        network.grow.register_forward_hook(self._keep)
+
+    def _keep(self, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        self._features = output
+
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What the network gives, and the layout's logits (N, 25, 16, 16); arguments as the network's."""
+        out = self.network(x, time, labels)
+        return out, self.head(self._features)
