@@ -1,0 +1,79 @@
+"""The Frechet distance between drawn and rendered pictures of the same label sets, in the evaluator's feature space.
+
+    python -m training.render --count 10000 --seed 9 --out data/fresh
+    python -m training.frechet --checkpoint checkpoints/default --data data/fresh --count 5000 --json OUT
+
+The first `count` pictures of the folder name the label sets and are the truth. The distance between them and the next
+`count` ones is the floor: what two sets of real pictures are apart. Distances of different counts must not be
+compared: small samples look farther apart than they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.samplers import SAMPLERS
+from training import dataset
+from training.evaluate import make_place
+
+
+def frechet_distance(a: Tensor, b: Tensor) -> float:
+    """Between normal distributions fitted to features a (N, D) and b (M, D) (Heusel et al. 2017, eq. 6)."""
+    mean_a, mean_b = a.double().mean(0), b.double().mean(0)
+    cov_a, cov_b = (torch.cov(x.double().T).reshape(x.shape[1], x.shape[1]) for x in (a, b))
+    # tr sqrt(A B) = tr sqrt(sqrt(A) B sqrt(A)), which is symmetric
+    values, vectors = torch.linalg.eigh(cov_a)
+    root_a = vectors * values.clamp_min(0).sqrt() @ vectors.T
+    cross = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp_min(0).sqrt().sum()
+    return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Pictures of a data folder, uint8, as the models see them: float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
+    parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
+    parser.add_argument("--data", required=True, help="a folder of fresh renders")
+    parser.add_argument("--count", type=int, default=5000, help="pictures on each side")
+    parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
+    parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
+    parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
+    parser.add_argument("--json", required=True, type=Path, help="where the figures go")
+    args = parser.parse_args(arguments)
+    try:
+        pipe = Pipeline.from_pretrained(args.checkpoint)
+        evaluator = Evaluator.from_pretrained(args.evaluator)
+        settings = pipe.settings(args.sampler, args.steps, args.guidance)
+        images, conditions = dataset.load(args.data)
+        if not 2 <= args.count <= len(images) // 2:
+            raise ValueError(f"--count must be from 2 to half of the {len(images)} pictures of {args.data}")
+        make_place(args.json)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    real = evaluator.features(to_float(images[: 2 * args.count]))
+    drawn = pipe.generate([labels.decode(row) for row in conditions[: args.count]], **asdict(settings))
+    report = {
+        "checkpoint": args.checkpoint,
+        "count": args.count,
+        **asdict(settings),
+        "frechet_distance": round(frechet_distance(evaluator.features(drawn), real[: args.count]), 4),
+        "floor": round(frechet_distance(real[: args.count], real[args.count :]), 4),
+    }
+    args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()

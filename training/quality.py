@@ -1,0 +1,129 @@
+"""Quality against cost: samplers, steps and guidance, each with its accuracy, Frechet distance and time.
+
+    python -m training.quality --spec validation.json --data data/fresh --count 1000 --out docs
+
+Writes docs/quality.json and docs/quality.png, and puts the table into docs/QUALITY.md between its marks. What the
+file holds already is not measured again, so that a curve can be finished later; another checkpoint needs an empty
+folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.checkpoint import write_whole
+from ddpm.pipeline import Settings
+from training import dataset
+from training.evaluate import draw, score
+from training.frechet import frechet_distance, to_float
+
+GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+STEPS = {"dpm++": (5, 10, 15, 25), "ddim": (10, 25, 50), "ddpm": (1000,)}
+MARKS = ("<!-- quality table -->", "<!-- end of the quality table -->")
+
+
+def curve(default: Settings) -> list[Settings]:
+    """What is measured: every guidance at the default steps, then every sampler and number of steps."""
+    guided = [Settings(default.sampler, default.steps, guidance) for guidance in GUIDANCE]
+    sampled = [Settings(sampler, n, default.guidance) for sampler, counts in STEPS.items() for n in counts]
+    return list(dict.fromkeys([default, *guided, *sampled]))
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """The rows as Markdown."""
+    names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    for row in sorted(rows, key=lambda row: (row["sampler"], row["steps"], row["guidance"])):
+        calls = row["steps"] * (1 if row["guidance"] in (0, 1) else 2)
+        lines.append(
+            f"| {row['sampler']} | {row['steps']} | {row['guidance']:g} | {calls} | {row['topk_accuracy']:.3f} ± "
+            f"{row['topk_standard_error']:.3f} | {row['exact_match']:.3f} | "
+            f"{'-' if row['frechet_distance'] is None else format(row['frechet_distance'], '.2f')} | "
+            f"{row['seconds_per_image']:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
+    """Exact match and Frechet distance against guidance, and against the number of steps of each sampler."""
+    figure = Figure(figsize=(9, 6.4), layout="constrained")
+    axes = figure.subplots(2, 2, sharey="row")
+    by_guidance = [row for row in rows if (row["sampler"], row["steps"]) == (default.sampler, default.steps)]
+    measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}
+    for axis, (key, name) in zip(axes[:, 0], measures.items(), strict=True):
+        found = sorted((row["guidance"], row[key]) for row in by_guidance if row[key] is not None)
+        axis.plot(*zip(*found, strict=True), "o-", color="#0b7a75")
+        axis.set(xlabel=f"guidance ({default.sampler}, {default.steps} steps)", ylabel=name)
+    for axis, key in zip(axes[:, 1], measures, strict=True):
+        for sampler, style in (("ddpm", "D"), ("ddim", "s--"), ("dpm++", "o-")):
+            chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == default.guidance]
+            if found := sorted((row["steps"], row[key]) for row in chosen if row[key] is not None):
+                axis.plot(*zip(*found, strict=True), style, label=sampler)
+        axis.set(xlabel=f"steps (guidance {default.guidance:g})", xscale="log")
+        axis.legend(frameon=False)
+    for axis in axes.flat:
+        axis.grid(alpha=0.3)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
+    parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder")
+    parser.add_argument("--spec", required=True, help="label sets of our own, for the accuracy")
+    parser.add_argument("--seeds", type=int, default=2, help="how often the spec is drawn")
+    parser.add_argument("--data", help="fresh renders for the Frechet distance, which is left out without")
+    parser.add_argument("--count", type=int, default=1000, help="pictures on each side of the Frechet distance")
+    parser.add_argument("--slowest", type=int, default=1000, help="leave out runs of more steps than this")
+    parser.add_argument("--out", type=Path, default=Path("docs"))
+    args = parser.parse_args(arguments)
+    try:
+        pipe = Pipeline.from_pretrained(args.checkpoint)
+        evaluator = Evaluator.from_pretrained(args.evaluator)
+        scenes = labels.read_spec(args.spec)
+        args.out.mkdir(parents=True, exist_ok=True)
+        real = scenes_of_real = None
+        if args.data:
+            images, conditions = dataset.load(args.data)
+            real = evaluator.features(to_float(images[: args.count]))
+            scenes_of_real = [labels.decode(row) for row in conditions[: args.count]]
+        file = args.out / "quality.json"
+        rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    done = {(row["sampler"], row["steps"], row["guidance"]) for row in rows}
+    default = pipe.settings()
+    for settings in curve(default):
+        if tuple(asdict(settings).values()) in done or settings.steps > args.slowest:
+            continue
+        drawn, seconds = draw(pipe, scenes, args.seeds, settings)
+        result = score(evaluator(drawn.flatten(0, 1)).unflatten(0, drawn.shape[:2]), scenes)
+        distance = None
+        if real is not None and scenes_of_real is not None and settings.steps <= 100:
+            features = evaluator.features(pipe.generate(scenes_of_real, **asdict(settings)))
+            distance = round(frechet_distance(features, real), 4)
+        seconds_per_image = round(seconds / drawn.shape[:2].numel(), 4)
+        cost = {"frechet_distance": distance, "seconds_per_image": seconds_per_image}
+        rows.append({**asdict(settings), **result, **cost})
+        text = json.dumps(rows, indent=1) + "\n"
+        write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
+        print(table(rows[-1:]).splitlines()[-1])
+    plot(rows, default).savefig(args.out / "quality.png", dpi=110)
+    page = args.out / "QUALITY.md"
+    if page.exists():
+        before, rest = page.read_text().split(MARKS[0])
+        after = rest.split(MARKS[1])[1]
+        page.write_text(f"{before}{MARKS[0]}\n{table(rows)}\n{MARKS[1]}{after}")
+
+
+if __name__ == "__main__":
+    main()
