@@ -1,7 +1,7 @@
 """Train a network on labelled pictures.
 
     python -m training.train --preset default --data data/train --out runs/default [--minutes 100] [--resume]
-    OMP_NUM_THREADS=1 ACCELERATE_USE_CPU=true torchrun --nproc_per_node 2 -m training.train ...
+    OMP_NUM_THREADS=1 torchrun --nproc_per_node 2 -m training.train ...
 
 The second form runs one process a core, which is faster on a CPU that has other work to do.
 
@@ -69,7 +69,11 @@ def train(
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    accelerator = Accelerator(mixed_precision="bf16" if has_native_bf16(PartialState().device) else "no")
+    on_cpu = (
+        not torch.cuda.is_available()
+    )  # said outright: otherwise accelerate runs a CPU's processes one beside another
+    precision = "bf16" if has_native_bf16(PartialState(cpu=on_cpu).device) else "no"
+    accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if config.batch % world:
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
