@@ -1,4 +1,10 @@
-"""The source report's network, the "context U-Net": conditions multiply and shift the features on the way up."""
+"""The source report's network, the "context U-Net", and its variants, as options.
+
+Conditions multiply and shift the features on the way up; the report also tried leaving them out, more levels, and
+adding them on the way down.
+"""
+
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -7,87 +13,123 @@ from ddpm.labels import NUM_LABELS
 
 IMAGE_SIZE = 64
 _GROUPS = 8
+_POOL = 7  # side of the average-pooling in the report's bottleneck
+
+Norm = Literal["batch", "group"]
+Fusion = Literal["up", "down"]
 
 
 class ContextUNet(nn.Module):
-    """Two levels down, a bottleneck that keeps 2x2 numbers a channel, and two levels up, each told labels and time.
+    """Levels down, a bottleneck that keeps 2x2 numbers a channel, and levels up, each told labels and time.
 
-    width: channels at full resolution, twice as many below; a multiple of 8. The report has 256.
+    width: channels at full resolution, a multiple of 8; level i has i times as many. The report has 256.
+    levels: 2 in the report, 4 in its deeper variant.
+    time, labels: whether the network is told them.
+    fusion: "up": on the way up labels multiply and time shifts the features at each level, as in the report. "down":
+    both are summed once and added to the input of every level down, and nothing is told on the way up; for 2 levels.
+    norm: of the residual blocks, "batch" in the report, "group" in groups that make 8 of the channels.
     """
 
-    def __init__(self, width: int = 256) -> None:
+    def __init__(
+        self,
+        width: int = 256,
+        levels: int = 2,
+        time: bool = True,
+        labels: bool = True,
+        fusion: Fusion = "up",
+        norm: Norm = "batch",
+    ) -> None:
         super().__init__()
         if width < _GROUPS or width % _GROUPS:
             raise ValueError(f"width must be a positive multiple of {_GROUPS}, not {width}")
-        deep = 2 * width
-        self.initial = ResidualBlock(3, width)
-        self.down1 = down(width, width)
-        self.down2 = down(width, deep)
-        self.bottleneck = bottleneck(deep, IMAGE_SIZE // 4)
-        self.up1 = up(deep + deep, width)
-        self.up2 = up(width + width, width)
+        if levels not in (2, 3, 4):
+            raise ValueError(f"levels must be 2, 3 or 4, not {levels}")
+        for name, value, kind in (("fusion", fusion, Fusion), ("norm", norm, Norm)):
+            if value not in get_args(kind):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(kind))}, not {value!r}")
+        if fusion == "down" and levels != 2:
+            raise ValueError(
+                "fusion 'down' adds one vector to every level, so it is for 2 levels, which are equally wide"
+            )
+        channels = [width, *(width * (level + 1) for level in range(levels))]  # before the first level and after each
+        self.fusion = fusion
+        self.initial = ResidualBlock(3, width, norm)
+        self.downs = nn.ModuleList(down(channels[i], channels[i + 1], norm) for i in range(levels))
+        self.bottleneck = bottleneck(channels[-1], IMAGE_SIZE // 2**levels)
+        self.ups = nn.ModuleList(up(2 * channels[i], channels[i - 1], norm) for i in range(levels, 0, -1))
         self.output = nn.Sequential(
             nn.Conv2d(width + width, width, 3, padding=1),
             nn.GroupNorm(_GROUPS, width),
             nn.ReLU(),
             nn.Conv2d(width, 3, 3, padding=1),
         )
-        self.label1, self.label2 = embedding(NUM_LABELS, deep), embedding(NUM_LABELS, width)
-        self.time1, self.time2 = embedding(1, deep), embedding(1, width)
+        told = channels[:0:-1] if fusion == "up" else [width]  # of the features that are told
+        self.labels = nn.ModuleList(embedding(NUM_LABELS, c) for c in told if labels)
+        self.times = nn.ModuleList(embedding(1, c) for c in told if time)
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24). Returns (N, 3, 64, 64)."""
-        time = time[:, None]
-        initial = self.initial(x)  # (N, width, 64, 64)
-        down1 = self.down1(initial)  # (N, width, 32, 32)
-        down2 = self.down2(down1)  # (N, 2 width, 16, 16)
-        h = self.bottleneck(down2)  # (N, 2 width, 16, 16)
-        h = self.label1(labels) * h + self.time1(time)
-        h = self.up1(torch.cat([h, down2], 1))  # (N, width, 32, 32)
-        h = self.label2(labels) * h + self.time2(time)
-        h = self.up2(torch.cat([h, down1], 1))  # (N, width, 64, 64)
+        of_labels = [layer(labels) for layer in self.labels]  # (N, C, 1, 1) each
+        of_time = [layer(time[:, None]) for layer in self.times]
+        h = initial = self.initial(x)  # (N, width, 64, 64)
+        skips = []
+        for level in self.downs:
+            if self.fusion == "down":
+                h = h + sum(of_labels + of_time)
+            h = level(h)  # half as high and wide at each level
+            skips.append(h)
+        h = self.bottleneck(h)
+        for i, level in enumerate(self.ups):
+            if self.fusion == "up":
+                h = of_labels[i] * h if of_labels else h
+                h = h + of_time[i] if of_time else h
+            h = level(torch.cat([h, skips.pop()], 1))
         return self.output(torch.cat([h, initial], 1))
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions, each with BatchNorm and GELU, and a skip (1x1 where the channels change)."""
+    """Two 3x3 convolutions, each with a norm and GELU, and a skip (1x1 where the channels change)."""
 
-    def __init__(self, channels_in: int, channels_out: int) -> None:
+    def __init__(self, channels_in: int, channels_out: int, norm: Norm) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*convolution(channels_in, channels_out), *convolution(channels_out, channels_out))
+        first, second = convolution(channels_in, channels_out, norm), convolution(channels_out, channels_out, norm)
+        self.layers = nn.Sequential(*first, *second)
         self.skip = nn.Identity() if channels_in == channels_out else nn.Conv2d(channels_in, channels_out, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.skip(x) + self.layers(x)
 
 
-def convolution(channels_in: int, channels_out: int) -> tuple[nn.Module, ...]:
-    """Give the layers of one 3x3 convolution with BatchNorm and GELU."""
-    return nn.Conv2d(channels_in, channels_out, 3, padding=1), nn.BatchNorm2d(channels_out), nn.GELU()
+def convolution(channels_in: int, channels_out: int, norm: Norm) -> tuple[nn.Module, ...]:
+    """Give the layers of one 3x3 convolution with its norm and GELU."""
+    layer = nn.BatchNorm2d(channels_out) if norm == "batch" else nn.GroupNorm(_GROUPS, channels_out)
+    return nn.Conv2d(channels_in, channels_out, 3, padding=1), layer, nn.GELU()
 
 
-def down(channels_in: int, channels_out: int) -> nn.Sequential:
+def down(channels_in: int, channels_out: int, norm: Norm) -> nn.Sequential:
     """Halve the resolution."""
-    return nn.Sequential(ResidualBlock(channels_in, channels_out), nn.MaxPool2d(2))
+    return nn.Sequential(ResidualBlock(channels_in, channels_out, norm), nn.MaxPool2d(2))
 
 
 def bottleneck(channels: int, size: int) -> nn.Sequential:
-    """Squeeze size x size (16) to 2x2 by average-pooling and spread it out again."""
+    """Squeeze size x size by average-pooling, 16x16 to the report's 2x2, and spread it out again."""
+    pool = min(_POOL, size)
+    scale = size // (size // pool)
     return nn.Sequential(
-        nn.AvgPool2d(7),
+        nn.AvgPool2d(pool),
         nn.GELU(),
-        nn.ConvTranspose2d(channels, channels, kernel_size=size // 2, stride=size // 2),
+        nn.ConvTranspose2d(channels, channels, kernel_size=scale, stride=scale),
         nn.GroupNorm(_GROUPS, channels),
         nn.ReLU(),
     )
 
 
-def up(channels_in: int, channels_out: int) -> nn.Sequential:
+def up(channels_in: int, channels_out: int, norm: Norm) -> nn.Sequential:
     """Double the resolution."""
     return nn.Sequential(
         nn.ConvTranspose2d(channels_in, channels_out, kernel_size=2, stride=2),
-        ResidualBlock(channels_out, channels_out),
-        ResidualBlock(channels_out, channels_out),
+        ResidualBlock(channels_out, channels_out, norm),
+        ResidualBlock(channels_out, channels_out, norm),
     )
 
 
