@@ -1,7 +1,8 @@
 """Measure speed here: `python -m training.benchmark --json OUT`.
 
 Times are medians over repeats, after a warm-up, of the code that the page runs: the network inside its denoiser at
-several batch sizes (conditional only, so that one call is one forward), and a picture at the model's own settings.
+several batch sizes (conditional only, so that one call is one forward), a picture at the model's own settings, and what
+the page adds to that.
 """
 
 import argparse
@@ -16,12 +17,14 @@ from typing import Any
 
 import torch
 
-from ddpm import Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.demo.handlers import Judge, Studio
 from ddpm.denoiser import Denoiser
 from training.evaluate import make_place
 
 BATCHES = (1, 2, 8, 16)
 REPEATS = 11
+PAGE_STEPS = 25
 SCENE = ["red cube", "blue sphere", "yellow cylinder"]
 
 
@@ -51,6 +54,31 @@ def generate_seconds(pipe: Pipeline, repeats: int) -> float:
     return median_seconds(lambda: pipe.generate([SCENE]), repeats, pipe.device)
 
 
+def page_seconds(pipe: Pipeline, evaluator: Judge, glance: Judge, repeats: int, steps: int) -> dict[str, float]:
+    """What the page adds to a run of so many steps, in seconds: medians.
+
+    generate: `Pipeline.generate` alone. frames: encoding the frames and keeping the run. evaluator: judging every step.
+    frames_share: frames / generate. The three are timed in turn and compared within each turn, so that a machine that
+    is busy with other things disturbs the differences less.
+    """
+    settings = pipe.settings(steps=steps)
+    choice = (settings.sampler, settings.steps, settings.guidance)
+    page, blind = Studio(pipe, evaluator, glance), Studio(pipe, lambda x: torch.zeros(len(x), labels.NUM_LABELS))
+    calls: tuple[Callable[[], object], ...] = (
+        lambda: pipe.generate([SCENE], 0, *choice),
+        lambda: list(blind.run(SCENE, 0, *choice)),
+        lambda: list(page.run(SCENE, 0, *choice)),
+    )
+    turns = [[median_seconds(call, 1, pipe.device) for call in calls] for _ in range(repeats)]
+    return {
+        "steps": steps,
+        "generate": statistics.median(generate for generate, _, _ in turns),
+        "frames": statistics.median(frames - generate for generate, frames, _ in turns),
+        "evaluator": statistics.median(judged - frames for _, frames, judged in turns),
+        "frames_share": statistics.median((frames - generate) / generate for generate, frames, _ in turns),
+    }
+
+
 def hardware(device: torch.device) -> dict[str, Any]:
     """What the times were measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
@@ -72,14 +100,18 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
+    parser.add_argument("--evaluator", default="checkpoints/evaluator", help="the evaluator's folder")
     parser.add_argument("--json", required=True, type=Path, help="where the times go")
     args = parser.parse_args(arguments)
 
     try:
         pipe = Pipeline.from_pretrained(args.checkpoint)
+        evaluator = Evaluator.from_pretrained(args.evaluator)
+        glance = Evaluator.from_pretrained(args.evaluator, dtype=pipe.dtype)
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    page = page_seconds(pipe, evaluator, glance, REPEATS, PAGE_STEPS)
     forward = {str(batch): round(forward_seconds(pipe, batch), 6) for batch in BATCHES}
     report = {
         "checkpoint": args.checkpoint,
@@ -89,6 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         "forward_seconds_by_batch": forward,
         "generate_seconds": round(generate_seconds(pipe, repeats=3), 5),
         "settings": asdict(pipe.settings()),
+        "page": {key: round(value, 5) for key, value in page.items()},
     }
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))

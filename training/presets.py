@@ -44,8 +44,47 @@ class TrainConfig:
 
 _DEFAULT = TrainConfig(name="default", network="unet", options={"channels": [96, 192], "blocks": [2, 4, 3]})
 
+# The report's own way of training (its section on the experiments), and its network.
+_REPORT = TrainConfig(
+    name="report",
+    network="context_unet",
+    prediction="eps",
+    schedule=NoiseSchedule("linear"),
+    batch=32,
+    learning_rate=5e-4,
+    warmup=0,
+    decay=0.0,
+    ema=0,
+    dropout=0.0,
+    layout=0.0,
+    sampler="ddpm",
+    steps=1000,
+    guidance=1.0,
+)
+
+STUDY: dict[str, TrainConfig] = {
+    "report": _REPORT,
+    "report-no-time": replace(_REPORT, name="report-no-time", options={"time": False}),
+    "report-deeper": replace(_REPORT, name="report-deeper", options={"levels": 4}),
+    "report-no-labels": replace(_REPORT, name="report-no-labels", options={"labels": False}),
+    "report-early-sum": replace(_REPORT, name="report-early-sum", options={"fusion": "down"}),
+    "report-groupnorm": replace(_REPORT, name="report-groupnorm", options={"norm": "group"}),
+    "report-cosine": replace(_REPORT, name="report-cosine", schedule=NoiseSchedule("cosine")),
+    "report-best": replace(
+        _REPORT,
+        name="report-best",
+        options={"norm": "group"},
+        schedule=NoiseSchedule("cosine"),
+        ema=10_000,
+        dropout=0.1,
+        guidance=2.0,
+    ),
+}
+"""The systems of the report, and three steps beyond it; the study adds the default model."""
+
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
+    **STUDY,
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(
         _DEFAULT,

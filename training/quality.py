@@ -20,13 +20,12 @@ from matplotlib.figure import Figure
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
-from training import dataset
+from training import dataset, markdown
 from training.evaluate import draw, score
 from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 STEPS = {"dpm++": (5, 10, 15, 25), "ddim": (10, 25, 50), "ddpm": (1000,)}
-MARKS = ("<!-- quality table -->", "<!-- end of the quality table -->")
 
 
 def curve(default: Settings) -> list[Settings]:
@@ -38,17 +37,15 @@ def curve(default: Settings) -> list[Settings]:
 
 def table(rows: list[dict[str, Any]]) -> str:
     """The rows as Markdown."""
-    names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
-    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    lines = []
     for row in sorted(rows, key=lambda row: (row["sampler"], row["steps"], row["guidance"])):
         calls = row["steps"] * (1 if row["guidance"] in (0, 1) else 2)
-        lines.append(
-            f"| {row['sampler']} | {row['steps']} | {row['guidance']:g} | {calls} | {row['topk_accuracy']:.3f} ± "
-            f"{row['topk_standard_error']:.3f} | {row['exact_match']:.3f} | "
-            f"{'-' if row['frechet_distance'] is None else format(row['frechet_distance'], '.2f')} | "
-            f"{row['seconds_per_image']:.2f} |"
-        )
-    return "\n".join(lines)
+        accuracy = f"{row['topk_accuracy']:.3f} ± {row['topk_standard_error']:.3f}"
+        distance = "-" if row["frechet_distance"] is None else f"{row['frechet_distance']:.2f}"
+        measured = (accuracy, f"{row['exact_match']:.3f}", distance, f"{row['seconds_per_image']:.2f}")
+        lines.append((row["sampler"], row["steps"], f"{row['guidance']:g}", calls, *measured))
+    names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
+    return markdown.table(names, lines)
 
 
 def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
@@ -118,11 +115,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
         print(table(rows[-1:]).splitlines()[-1])
     plot(rows, default).savefig(args.out / "quality.png", dpi=110)
-    page = args.out / "QUALITY.md"
-    if page.exists():
-        before, rest = page.read_text().split(MARKS[0])
-        after = rest.split(MARKS[1])[1]
-        page.write_text(f"{before}{MARKS[0]}\n{table(rows)}\n{MARKS[1]}{after}")
+    markdown.fill(args.out / "QUALITY.md", "quality table", table(rows))
 
 
 if __name__ == "__main__":

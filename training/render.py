@@ -26,7 +26,7 @@ from torch.nn.functional import interpolate
 from tqdm import tqdm
 
 from ddpm.checkpoint import write_whole
-from ddpm.labels import COLORS, NUM_LABELS
+from ddpm.labels import COLORS, MAX_OBJECTS, NUM_LABELS
 from training import shading
 from training.dataset import LAYOUT_SIZE
 from training.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
@@ -192,12 +192,12 @@ def scene_with(labels: Sequence[str], rng: np.random.Generator) -> Scene:
             return scene
 
 
-def random_scenes(indices: Sequence[int], seed: int) -> list[Scene]:
-    """Random scenes; scene i depends on the seed and on i alone."""
+def random_scenes(indices: Sequence[int], seed: int, counts: Sequence[int] | None = None) -> list[Scene]:
+    """Random scenes; scene i depends on seed and i alone. counts: scene i has counts[i % len(counts)] objects."""
     scenes = []
     for index in indices:
         rng = np.random.default_rng([seed, index])
-        scenes.append(scene_with(random_labels(rng), rng))
+        scenes.append(scene_with(random_labels(rng, counts[index % len(counts)] if counts else None), rng))
     return scenes
 
 
@@ -241,6 +241,13 @@ def main() -> None:
     source.add_argument("--count", type=int, help="number of random scenes")
     source.add_argument("--scenes", type=Path, help="a scenes.json: one picture for each scene, same file names")
     parser.add_argument("--seed", type=int, default=0, help="seed of the random scenes")
+    parser.add_argument(
+        "--counts",
+        type=int,
+        nargs="+",
+        choices=range(MAX_OBJECTS + 1),
+        help="numbers of objects, in turn (default: 0 to 5)",
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
     args = parser.parse_args()
     jobs: list[Callable[[], list[Scene]]]
@@ -257,7 +264,8 @@ def main() -> None:
         indices = range(args.count)
         names = [f"scene_{i:06d}.png" for i in indices]
         jobs = [
-            functools.partial(random_scenes, indices[i : i + BATCH], args.seed) for i in range(0, args.count, BATCH)
+            functools.partial(random_scenes, indices[i : i + BATCH], args.seed, args.counts)
+            for i in range(0, args.count, BATCH)
         ]
     try:
         write_dataset(names, jobs, args.out)

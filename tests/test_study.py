@@ -1,0 +1,56 @@
+"""The study: rows that differ in one thing, trained and measured alike."""
+
+import functools
+import json
+
+import pytest
+
+from ddpm.evaluator import EvaluatorConfig, build_network
+from training import markdown, study, train_evaluator
+from training.presets import PRESETS, STUDY
+from training.render import random_scenes, write_dataset
+
+
+def test_every_row_differs_from_the_report_in_what_it_says():
+    report = STUDY["report"]
+    same = ("batch", "learning_rate", "seed", "prediction", "layout", "sampler", "steps")
+    for name, config in STUDY.items():
+        assert config.name == name
+        assert all(getattr(config, key) == getattr(report, key) for key in same)
+    assert STUDY["report-no-labels"].options == {"labels": False}
+    assert STUDY["report-cosine"].schedule.kind == "cosine"
+    assert set(study.ROWS) == {*STUDY, "default"}
+
+
+def test_only_the_reports_network_takes_the_width():
+    assert study.config_of("report-deeper", 16, 100).options == {"levels": 4, "width": 16}
+    assert study.config_of("default", 16, 100).options == PRESETS["default"].options
+    assert study.config_of("default", 16, 100).images == 100
+
+
+def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
+    jobs = [functools.partial(random_scenes, range(6), 3, [1, 2, 3])]
+    write_dataset([f"{i}.png" for i in range(6)], jobs, tmp_path / "data")
+    train_evaluator.save(tmp_path / "evaluator", build_network("gentle"), EvaluatorConfig("gentle"))
+    (tmp_path / "spec.json").write_text(json.dumps([["red cube"], ["blue sphere", "gray cube"]]))
+    (tmp_path / "STUDY.md").write_text("a\n<!-- study table -->\n<!-- end of study table -->\nb\n")
+    monkeypatch.setattr(study, "QUICK", ("ddim", 2))
+    short = {name: study.replace(STUDY[name], steps=3) for name in ("report", "report-no-labels")}
+    monkeypatch.setattr(study, "PRESETS", short)
+    command = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--width", "8", "--images", "64"]
+    command += ["--spec", str(tmp_path / "spec.json"), "--evaluator", str(tmp_path / "evaluator"), "--seeds", "2"]
+    command += ["--docs", str(tmp_path), "--row", "report", "--row", "report-no-labels"]
+    study.main(command)
+    found = json.loads((tmp_path / "runs" / "report" / "figures.json").read_text())
+    assert (found["width"], found["images"]) == (8, 64)
+    assert [(result["sampler"], result["steps"]) for result in found["specs"]] == [("ddpm", 3), ("ddim", 2)]
+    page = (tmp_path / "STUDY.md").read_text()
+    assert page.startswith("a\n") and page.endswith("\nb\n")
+    assert page.count("| report-no-labels |") == 2
+    assert (tmp_path / "study-loss.png").exists() and (tmp_path / "study-samples.png").exists()
+
+
+def test_a_page_without_marks_is_refused(tmp_path):
+    (tmp_path / "page.md").write_text("nothing here")
+    with pytest.raises(ValueError, match="must hold the marks <!-- x -->"):
+        markdown.fill(tmp_path / "page.md", "x", "text")

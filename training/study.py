@@ -1,0 +1,149 @@
+"""The report's study: every system of it and some steps beyond, trained alike, measured alike, in one table.
+
+    python -m training.study --data data/study --out runs/study --spec validation.json --width 256 --images 200000
+    python -m training.study ... --row report-groupnorm      one row at a time, for instance one a GPU
+
+Rows are the presets of `training.presets.STUDY` and the default model, all on the same pictures in the same order,
+the same number of them, with the same seeds. Each row is trained (or gone on with) in OUT/ROW, scored with its own
+sampler and with DDIM, and OUT/ROW/figures.json is written. The finished rows make docs/study-loss.png,
+docs/study-samples.png and the table in docs/STUDY.md between its marks. The report's data are scenes of 1 to 3
+objects: `training.render --counts 1 2 3`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from matplotlib.figure import Figure
+
+from ddpm import Evaluator, Pipeline, labels
+from ddpm.trajectory import to_uint8
+from training import markdown
+from training.benchmark import hardware
+from training.evaluate import draw, score
+from training.presets import PRESETS, STUDY, TrainConfig
+from training.train import train
+
+ROWS = (*STUDY, "default")
+QUICK = ("ddim", 50)  # every row by this one too
+SHEET = (
+    *(["red cube"], ["cyan sphere"], ["yellow cylinder"], ["gray cube", "blue sphere"]),
+    *(["green cylinder", "purple cube"], ["red sphere", "brown cylinder", "cyan cube"]),
+)
+
+
+def config_of(row: str, width: int, images: int) -> TrainConfig:
+    """The row's preset at a width (of the report's network; the default model has its own) and a number of images."""
+    config = replace(PRESETS[row], images=images)
+    return replace(config, options={**config.options, "width": width}) if row in STUDY else config
+
+
+def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) -> list[dict[str, Any]]:
+    """Score a row's checkpoint on each spec, with its own sampler and with the quick one."""
+    pipe = Pipeline.from_pretrained(folder / "checkpoint")
+    results = []
+    for sampler, steps in dict.fromkeys([(pipe.config.sampler, pipe.config.steps), QUICK]):
+        settings = pipe.settings(sampler, steps)
+        for spec in specs:
+            scenes = labels.read_spec(spec)
+            images, seconds = draw(pipe, scenes, seeds, settings)
+            p = evaluator(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+            cost = {"seconds_per_image": round(seconds / images.shape[:2].numel(), 4)}
+            results.append({"spec": Path(spec).name, **asdict(settings), **score(p, scenes), **cost})
+    return results
+
+
+def table(figures: dict[str, dict[str, Any]]) -> str:
+    """The finished rows as Markdown, a line for each spec and sampler."""
+    lines = []
+    for row, found in figures.items():
+        for result in found["specs"]:
+            error = result["topk_standard_error"]
+            topk = f"{result['topk_accuracy']:.3f}" + (f" ± {error:.3f}" if error is not None else "")
+            sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, f"{result['exact_match']:.3f}")
+            facts = (f"{found['parameters'] / 1e6:.1f} M", found["width"], found["images"], found["hardware"])
+            lines.append((row, *facts, *sampling))
+    names = ("system", "parameters", "width", "images seen", "hardware", "spec", "sampler", "top-k", "exact match")
+    return markdown.table(names, lines)
+
+
+def plot_losses(out: Path, rows: list[str]) -> Figure:
+    """Training loss over images seen. Rows that predict v instead of the noise have losses of another kind."""
+    figure = Figure(figsize=(8, 4.2), layout="constrained")
+    axis = figure.subplots()
+    for row in rows:
+        with (out / row / "log.csv").open(newline="") as file:
+            points = [(int(line["images"]), float(line["loss"])) for line in csv.DictReader(file)]
+        axis.plot(*zip(*points, strict=True), label=row + (" (v)" if PRESETS[row].prediction == "v" else ""))
+    axis.set(xlabel="images seen", ylabel="loss", yscale="log")
+    axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def sheet(out: Path, rows: list[str]) -> Figure:
+    """The same labels and seeds drawn by every row, quickly."""
+    figure = Figure(figsize=(1.5 * len(SHEET) + 1.2, 1.5 * len(rows) + 0.5), dpi=80, layout="constrained")
+    axes = figure.subplots(len(rows), len(SHEET), squeeze=False)
+    for line, row in zip(axes, rows, strict=True):
+        pictures = Pipeline.from_pretrained(out / row / "checkpoint").generate(SHEET, 0, *QUICK)
+        for axis, picture in zip(line, to_uint8(pictures), strict=True):
+            axis.imshow(picture, interpolation="nearest")
+            axis.set(xticks=[], yticks=[])
+        line[0].set_ylabel(row.removeprefix("report-"), fontsize=8)
+    for axis, scene in zip(axes[0], SHEET, strict=True):
+        axis.set_title("\n".join(scene), fontsize=8)
+    return figure
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="training pictures, as for training.train")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
+    parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
+    parser.add_argument("--row", action="append", choices=ROWS, help="train only this row; may be given repeatedly")
+    parser.add_argument("--width", type=int, default=256, help="channels of the report's network (the report's: 256)")
+    parser.add_argument("--images", type=int, required=True, help="images that each row sees")
+    parser.add_argument("--seeds", type=int, default=3, help="how often each spec is drawn")
+    parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
+    parser.add_argument("--docs", type=Path, default=Path("docs"))
+    args = parser.parse_args(arguments)
+    try:
+        evaluator = Evaluator.from_pretrained(args.evaluator)
+        for spec in args.spec:
+            labels.read_spec(spec)
+        for row in args.row or ROWS:
+            folder = args.out / row
+            train(config_of(row, args.width, args.images), args.data, folder, resume=True)
+            if (folder / "figures.json").exists():
+                continue
+            pipe = Pipeline.from_pretrained(folder / "checkpoint")
+            found = {
+                "parameters": sum(value.numel() for value in pipe.network.parameters()),
+                "width": args.width if row in STUDY else "-",
+                "images": args.images,
+                "hardware": hardware(pipe.device)["device"],
+                "specs": measure(folder, args.spec, args.seeds, evaluator),
+            }
+            (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n")
+            del pipe
+            torch.cuda.empty_cache()
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+    done = [row for row in ROWS if (args.out / row / "figures.json").exists()]
+    args.docs.mkdir(parents=True, exist_ok=True)
+    plot_losses(args.out, done).savefig(args.docs / "study-loss.png", dpi=100)
+    sheet(args.out, done).savefig(args.docs / "study-samples.png")
+    text = table({row: json.loads((args.out / row / "figures.json").read_text()) for row in done})
+    markdown.fill(args.docs / "STUDY.md", "study table", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
