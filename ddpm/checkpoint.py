@@ -142,7 +142,11 @@ def _check_keys(what: str, data: Any, kind: type) -> None:
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` write beside the path, and put the file in place once it is safe on the disk: whole or not at all."""
     part = path.with_name(path.name + ".part")
-    write(part)
-    with open(part, "rb+") as file:
-        os.fsync(file.fileno())
-    os.replace(part, path)
+    try:
+        write(part)
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise

@@ -1,9 +1,8 @@
 """What a run leaves behind: every step of the denoising, as pictures and as data."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from os import PathLike
-from typing import BinaryIO
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -11,14 +10,14 @@ from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
+from ddpm import figures
+from ddpm.export import SCALE, File, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
+from ddpm.schedule import NoiseSchedule
 
-File = str | PathLike[str] | BinaryIO
-
-GIF_FRAMES = 100  # longer runs are thinned to about so many
-FRAME_MS, LAST_FRAME_MS = 60, 2000
+FILM_FRAMES = 100  # longer runs are thinned to about so many
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,26 +51,35 @@ class Trajectory:
         timesteps, x, x0 = zip(*kept, strict=True)
         return cls(scenes, seed, settings, timesteps, torch.stack(x), torch.stack(x0))
 
+    def emergence(self, evaluator: Callable[[Tensor], Tensor]) -> Tensor:
+        """Judge the predicted clean images of every step: probabilities (S, N, 24). evaluator: an `Evaluator`."""
+        return evaluator(self.x0.flatten(0, 1)).unflatten(0, self.x0.shape[:2])
+
     def frames(self, image: int = 0) -> list[Image.Image]:
         """Return S pictures (512x256) of one image: noisy on the left, predicted clean on the right."""
-        return [_enlarge(self._pair(i, image), 4) for i in range(len(self.timesteps))]
+        return [enlarge(self._pair(i, image), SCALE) for i in range(len(self.timesteps))]
 
     def film_strip(self, image: int = 0, columns: int = 10) -> Image.Image:
         """Return at most `columns` steps in one picture, from the first to the last: noisy above, predicted below."""
-        chosen = _spread(len(self.timesteps), columns)
+        chosen = spread(len(self.timesteps), columns)
         rows = [torch.cat(list(images[chosen, image]), dim=-1) for images in (self.x, self.x0)]  # (3, 64, C 64) each
-        return _enlarge(to_picture(torch.cat(rows, dim=-2)), 2)
+        return enlarge(to_picture(torch.cat(rows, dim=-2)), 2)
 
     def save_png(self, file: File, image: int = 0) -> None:
-        """Write the result of one image as PNG, 64x64."""
-        to_picture(self.x0[-1, image]).save(file, "PNG")
+        """Write the result of one image as PNG, 64x64. Files that are paths are written whole or not at all."""
+        write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG"))
+
+    def save_strip(self, file: File, image: int = 0, columns: int = 10) -> None:
+        """Write the film strip of one image as PNG."""
+        write_file(file, lambda path: self.film_strip(image, columns).save(path, "PNG"))
 
     def save_gif(self, file: File, image: int = 0) -> None:
         """Write the frames of one image as a GIF that rests on the result and repeats."""
-        pairs = (self._pair(i, image) for i in _spread(len(self.timesteps), GIF_FRAMES))
-        first, *others = (_enlarge(pair.quantize(256), 4) for pair in pairs)  # a palette a frame
-        durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
-        first.save(file, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
+        write_gif(self._film(image), file)
+
+    def save_mp4(self, file: File, image: int = 0) -> None:
+        """Write the frames of one image as a film that rests on the result: H.264, which every browser plays."""
+        write_mp4(self._film(image), file)
 
     def save_npz(self, file: File) -> None:
         """Write everything as a NumPy archive, which `numpy.load` reads without pickle and without this project.
@@ -79,22 +87,11 @@ class Trajectory:
         x, x0: float32 (S, N, 3, 64, 64). timesteps: int64 (S,). labels: uint8 (N, 24), multi-hot.
         label_names: str (24,). seeds: uint64 (N,). sampler: str, steps: int, guidance: float, of no dimension.
         """
-        np.savez(
-            file,
-            x=self.x.numpy(),
-            x0=self.x0.numpy(),
-            timesteps=np.array(self.timesteps, dtype=np.int64),
-            labels=encode(self.scenes).numpy().astype(np.uint8),
-            label_names=np.array(LABELS),
-            seeds=np.uint64(self.seed) + np.arange(len(self.scenes), dtype=np.uint64),
-            sampler=np.array(self.settings.sampler),
-            steps=np.array(self.settings.steps),
-            guidance=np.array(self.settings.guidance),
-        )
+        write_file(file, self._write_arrays)
 
     def plot(self, image: int = 0, columns: int = 8) -> Figure:
         """Return a figure of at most `columns` steps, noisy above and predicted clean below, with their timesteps."""
-        chosen = _spread(len(self.timesteps), columns)
+        chosen = spread(len(self.timesteps), columns)
         figure = Figure(figsize=(1.4 * len(chosen), 3.2), layout="constrained")
         axes = figure.subplots(2, len(chosen), squeeze=False)
         for column, i in enumerate(chosen):
@@ -106,6 +103,31 @@ class Trajectory:
         axes[1, 0].set_ylabel("predicted $x_0$")
         figure.suptitle(", ".join(self.scenes[image]) or "empty scene", fontsize=10)
         return figure
+
+    def plot_emergence(self, chances: Tensor, schedule: NoiseSchedule, image: int = 0) -> Figure:
+        """Return a figure of when the objects of one image emerge, above the log SNR of the schedule it ran on.
+
+        chances: (S, N, 24), from `emergence`. See `ddpm.figures.emergence`.
+        """
+        return figures.emergence(self.timesteps, chances[:, image], self.scenes[image], schedule)
+
+    def _film(self, image: int) -> list[Image.Image]:
+        return [self._pair(i, image) for i in spread(len(self.timesteps), FILM_FRAMES)]
+
+    def _write_arrays(self, path: Path) -> None:
+        with path.open("wb") as file:  # given a path, NumPy would add a suffix
+            np.savez(
+                file,
+                x=self.x.numpy(),
+                x0=self.x0.numpy(),
+                timesteps=np.array(self.timesteps, dtype=np.int64),
+                labels=encode(self.scenes).numpy().astype(np.uint8),
+                label_names=np.array(LABELS),
+                seeds=np.uint64(self.seed) + np.arange(len(self.scenes), dtype=np.uint64),
+                sampler=np.array(self.settings.sampler),
+                steps=np.array(self.settings.steps),
+                guidance=np.array(self.settings.guidance),
+            )
 
     def _pair(self, step: int, image: int) -> Image.Image:
         return to_picture(torch.cat([self.x[step, image], self.x0[step, image]], dim=-1))  # (3, 64, 128)
@@ -122,12 +144,7 @@ def to_picture(image: Tensor) -> Image.Image:
     return Image.fromarray(to_uint8(image))
 
 
-def _enlarge(picture: Image.Image, scale: int) -> Image.Image:
-    """Make each pixel `scale` pixels wide and high."""
-    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
-
-
-def _spread(length: int, most: int) -> list[int]:
+def spread(length: int, most: int) -> list[int]:
     """Return at most `most` indices of 0..length - 1, evenly spread, with the first and the last."""
     count = min(length, most)
     if count == 1:

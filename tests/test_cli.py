@@ -1,5 +1,6 @@
 """The command line: files it writes, and mistakes it explains in one line."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -8,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import save_model
 
 from ddpm import Pipeline, checkpoint
-from ddpm.__main__ import DEFAULT_CHECKPOINT, main
 from ddpm.checkpoint import ModelConfig
+from ddpm.cli import main
+from ddpm.commands import DEFAULT_CHECKPOINT
+from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 from ddpm.trajectory import to_uint8
@@ -26,6 +30,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> str:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         checkpoint.save(folder, build(config.network, config.options), config)
+    return str(folder)
+
+
+@pytest.fixture(scope="module")
+def evaluator(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("evaluator")
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_model(build_network("plain").to(memory_format=torch.contiguous_format), str(folder / "model.safetensors"))
+    (folder / "config.json").write_text(config_json(EvaluatorConfig("plain")))
     return str(folder)
 
 
@@ -51,6 +65,75 @@ def test_settings_default_to_the_model_s(model, tmp_path):
     main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--npz", out, "--checkpoint", model])
     with np.load(out) as data:
         assert (data["seeds"].tolist(), data["sampler"], data["steps"], data["guidance"]) == ([0], "ddim", 3, 2.0)
+
+
+def test_the_denoising_is_kept_in_every_format_asked_for(model, tmp_path, capsys):
+    files = [str(tmp_path / name) for name in ("strip.png", "film.gif", "film.MP4", "run.npz")]
+    arguments = ["trajectory", "red sphere", "--seed", "7", "--checkpoint", model, "--steps", "4"]
+    assert main([*arguments, *(part for file in files for part in ("--out", file))]) == 0
+    assert capsys.readouterr().out.split() == files
+    with Image.open(files[0]) as strip:
+        assert strip.size == (4 * 128, 256)
+    with Image.open(files[1]) as film:
+        assert film.n_frames == 4
+    with np.load(files[3]) as data:
+        image = Pipeline.from_pretrained(model).generate([["red sphere"]], 7, steps=4)
+        assert np.array_equal(data["x0"][-1], image.numpy())
+
+
+def test_what_can_be_written_is_written(model, tmp_path, capsys, monkeypatch):
+    def full(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("ddpm.trajectory.write_gif", full)
+    files = [str(tmp_path / name) for name in ("film.gif", "run.npz")]
+    assert main(["trajectory", "red cube", "--checkpoint", model, "--out", files[0], "--out", files[1]]) == 2
+    output = capsys.readouterr()
+    assert (output.out.split(), output.err) == ([files[1]], "ddpm: error: disk full\n")
+    assert (tmp_path / "run.npz").is_file()
+
+
+def test_pictures_are_evaluated(evaluator, tmp_path, capsys):
+    good, bad = tmp_path / "scene.png", tmp_path / "note.png"
+    Image.new("RGB", (64, 64), (128, 128, 128)).save(good)
+    bad.write_text("no picture")
+    p = Evaluator.from_pretrained(evaluator)(torch.full((1, 3, 64, 64), 128 / 127.5 - 1))[0]
+    assert main(["evaluate", str(good), "--evaluator", evaluator, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)[str(good)]
+    assert list(report["probabilities"].values()) == pytest.approx(p.tolist())
+    assert report["labels"] == sorted(
+        (label for label, chance in report["probabilities"].items() if chance >= 0.5),
+        key=lambda label: -report["probabilities"][label],
+    )
+
+    assert main(["evaluate", str(bad), str(tmp_path / "absent.png"), str(good), "--evaluator", evaluator]) == 2
+    output = capsys.readouterr()
+    assert output.out.startswith(f"{good}: {report['labels'][0]} {report['probabilities'][report['labels'][0]]:.2f}")
+    assert "note.png: this is not a picture that can be read" in output.err
+    assert "absent.png" in output.err
+    assert output.err.count("ddpm: error: ") == 2
+
+
+def test_two_settings_are_compared_side_by_side(model, evaluator, tmp_path, capsys):
+    files = [str(tmp_path / name) for name in ("both.png", "both.gif")]
+    a, b = f"checkpoint={model},steps=2", f"checkpoint={model},sampler=dpm++,steps=5,guidance=1"
+    arguments = ["compare", "red cube", "--seed", "3", "--a", a, "--b", b, "--evaluator", evaluator]
+    assert main([*arguments, "--out", files[0], "--out", files[1]]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "A: tiny, ddim, 2 steps, guidance 2"
+    assert "B: tiny, dpm++, 5 steps, guidance 1" in lines
+    assert sum(line.startswith("   red cube  ") for line in lines) == 2
+    assert lines[-2:] == files
+
+    pipe = Pipeline.from_pretrained(model)
+    results = [pipe.generate([["red cube"]], 3, "ddim", 2, 2.0), pipe.generate([["red cube"]], 3, "dpm++", 5, 1.0)]
+    with Image.open(files[0]) as strip:
+        small = np.asarray(strip)[::2, ::2]
+    assert small.shape == (128 + 4 + 128, 640, 3)
+    for top, image in zip((64, 196), results, strict=True):
+        assert np.array_equal(small[top : top + 64, -64:], to_uint8(image[0]))
+    with Image.open(files[1]) as film:
+        assert (film.n_frames, film.size) == (5, (4 * 132, 4 * 128))
 
 
 @pytest.mark.parametrize(
@@ -83,6 +166,12 @@ def test_mistakes_are_explained_in_one_line(model, tmp_path, capsys, arguments, 
         (["generate", "red cube", "--out", "x.jpg"], "'x.jpg' must end in .png"),
         (["generate", "red cube", "--out", "absent/x.png"], "there is no folder 'absent'"),
         (["generate", "red cube", "--out", "x.png", "--gif", "x.mp4"], "'x.mp4' must end in .gif"),
+        (["trajectory", "red cube", "--out", "x.avi"], "'x.avi' must end in .gif or .mp4 or .png or .npz"),
+        (["evaluate"], "the following arguments are required: picture"),
+        (["compare", "red cube", "--a", "steps=5", "--out", "x.png"], "the following arguments are required: --b"),
+        (["compare", "red cube", "--a", "steps=x", "--b", "", "--out", "x.png"], "'x' is not a number that will do"),
+        (["compare", "red cube", "--a", "eta=1", "--b", "", "--out", "x.png"], "'eta=1' is none of checkpoint=..."),
+        (["compare", "red cube", "--a", "steps=1,steps=2", "--b", "", "--out", "x.png"], "steps stands twice"),
         (["generate", "red cube", "--out", "x.png", "--sampler", "euler"], "invalid choice: 'euler'"),
         (["generate", "red cube", "--out", "x.png", "--seed", "x"], "invalid int value: 'x'"),
     ],

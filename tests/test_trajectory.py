@@ -1,17 +1,21 @@
 """Trajectories: every step as pictures, as a film and as data that NumPy alone reads."""
 
 import io
+import os
 
+import av
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from ddpm import trajectory
-from ddpm.labels import LABELS
+from ddpm.export import FRAME_MS, LAST_FRAME_MS, write_file
+from ddpm.labels import LABEL_ID, LABELS
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
-from ddpm.trajectory import LAST_FRAME_MS, Trajectory, to_picture, to_uint8
+from ddpm.schedule import NoiseSchedule
+from ddpm.trajectory import Trajectory, to_picture, to_uint8
 
 SCENES = [["red cube"], ["gray cube", "blue sphere"]]
 SETTINGS = Settings("ddim", 5, 2.5)
@@ -21,7 +25,7 @@ def steps(count: int = 5):
     generator = torch.Generator().manual_seed(0)
     for index in range(1, count + 1):
         x, x0 = torch.randn(2, 2, 3, 64, 64, generator=generator)
-        yield Step(index, count, 1000 - 10 * index, x, x0.clamp(-1, 1))
+        yield Step(index, count, 1000 - 10 * index, x, x0.clamp(-1, 1), x, None)
 
 
 @pytest.fixture
@@ -87,8 +91,52 @@ def test_the_gif_plays_every_step_and_rests_on_the_last(run, tmp_path):
     assert np.abs(last - np.asarray(run.frames()[-1])).mean() < 16  # a frame has 256 colors
 
 
+def test_the_video_plays_in_a_browser(run, tmp_path):
+    run.save_mp4(tmp_path / "scene.mp4", image=1)
+    rest = LAST_FRAME_MS // FRAME_MS
+    with av.open(tmp_path / "scene.mp4") as film:
+        stream = film.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.width, stream.height) == (512, 256)
+        assert stream.average_rate * FRAME_MS == 1000
+        pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
+    assert len(pictures) == 5 + rest
+    for i, frame in enumerate(run.frames(image=1)):
+        assert np.abs(pictures[i] - np.asarray(frame)).mean() < 20  # nothing but noise, the worst case
+    assert np.abs(pictures[-1] - pictures[4]).mean() < 2
+    data = (tmp_path / "scene.mp4").read_bytes()
+    assert data.index(b"moov") < data.index(b"mdat")  # it can start before all of it is there
+
+
+def test_the_strip_is_a_file_too(run, tmp_path):
+    run.save_strip(tmp_path / "strip.png", image=1, columns=3)
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert np.array_equal(np.asarray(strip), np.asarray(run.film_strip(1, 3)))
+
+
+@pytest.mark.parametrize("format", ["png", "strip", "gif", "mp4", "npz"])
+def test_files_need_no_name_and_no_place(run, format):
+    file = io.BytesIO()
+    getattr(run, f"save_{format}")(file)
+    assert len(file.getvalue()) > 100
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path):
+    path = tmp_path / "scene.gif"
+    path.write_text("before")
+
+    def fail(part):
+        part.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_file(path, fail)
+    assert path.read_text() == "before"
+    assert os.listdir(tmp_path) == ["scene.gif"]
+
+
 def test_a_long_gif_is_thinned(monkeypatch):
-    monkeypatch.setattr(trajectory, "GIF_FRAMES", 6)
+    monkeypatch.setattr(trajectory, "FILM_FRAMES", 6)
     file = io.BytesIO()
     Trajectory.collect(steps(20), SCENES, 7, SETTINGS).save_gif(file)
     with Image.open(file) as film:
@@ -126,6 +174,23 @@ def test_the_plot_names_timesteps_and_labels(run, tmp_path):
     assert figure.get_suptitle() == "gray cube, blue sphere"
     figure.savefig(tmp_path / "plot.png")
     assert Trajectory.collect(steps(1), [[], []], 0, SETTINGS).plot().get_suptitle() == "empty scene"
+
+
+def test_emergence_is_plotted_in_the_objects_own_colors(run, tmp_path):
+    chances = run.emergence(lambda x: torch.zeros(len(x), 24))
+    assert chances.shape == (5, 2, 24)
+    chances[:, 1, LABEL_ID["blue sphere"]] = torch.linspace(0, 1, 5)
+    chances[2, 1, LABEL_ID["red cube"]] = 0.7
+    figure = run.plot_emergence(chances, NoiseSchedule(), image=1)
+    upper, lower = figure.axes
+    lines = {line.get_label(): line for line in upper.get_lines()}
+    assert {"gray cube", "blue sphere", "red cube (not requested)"} <= set(lines)
+    assert lines["blue sphere"].get_color() == "#2a4bd7"
+    assert lines["blue sphere"].get_ydata() == pytest.approx([0, 0.25, 0.5, 0.75, 1])
+    assert lines["red cube (not requested)"].get_linestyle() == "--"
+    assert lower.get_lines()[0].get_ydata() == pytest.approx([NoiseSchedule().log_snr(t).item() for t in run.timesteps])
+    assert lower.get_xlim()[0] > lower.get_xlim()[1]  # from noise to picture
+    figure.savefig(tmp_path / "emergence.png")
 
 
 def test_a_picture_is_pixel_for_pixel(run):

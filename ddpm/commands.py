@@ -1,0 +1,143 @@
+"""What the command line does: each command takes its parsed arguments and writes files or prints a verdict."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ddpm import comparison
+from ddpm.evaluator import Evaluator, predicted_labels
+from ddpm.export import write_file, write_gif, write_mp4
+from ddpm.labels import LABEL_ID, LABELS, check
+from ddpm.pictures import read_picture
+from ddpm.pipeline import Pipeline, Settings
+from ddpm.trajectory import Trajectory
+
+CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
+DEFAULT_CHECKPOINT = CHECKPOINTS / "default"
+DEFAULT_EVALUATOR = CHECKPOINTS / "evaluator"
+
+Writer = Callable[[Path], None]
+
+TRAJECTORY_FORMATS: dict[str, Callable[[Trajectory, Path], None]] = {
+    ".gif": Trajectory.save_gif,
+    ".mp4": Trajectory.save_mp4,
+    ".png": Trajectory.save_strip,
+    ".npz": Trajectory.save_npz,
+}
+
+
+class Unfinished(ValueError):
+    """Some of the work could not be done; each failure has been named, and all the rest has been done."""
+
+
+def generate(args: argparse.Namespace) -> None:
+    """Draw one scene and write the files asked for."""
+    run = _draw(args)
+    files = ((args.out, run.save_png), (args.gif, run.save_gif), (args.npz, run.save_npz))
+    _write((path, write) for path, write in files if path is not None)
+
+
+def trajectory(args: argparse.Namespace) -> None:
+    """Draw one scene and write its denoising in the formats asked for."""
+    run = _draw(args)
+    _write((path, partial(TRAJECTORY_FORMATS[path.suffix.lower()], run)) for path in args.out)
+
+
+def evaluate(args: argparse.Namespace) -> None:
+    """Print what the evaluator sees in each picture."""
+    evaluator = Evaluator.from_pretrained(args.evaluator)
+    judged = {}
+
+    def judge(path: Path) -> None:
+        judged[str(path)] = p = evaluator(read_picture(path))
+        if not args.json:
+            seen = [f"{label} {p[0, LABEL_ID[label]]:.2f}" for label in predicted_labels(p)[0]]
+            print(f"{path}: {', '.join(seen) or 'nothing'}")
+
+    try:
+        _each(judge, ((path,) for path in args.pictures))
+    finally:
+        if args.json:
+            reports = {
+                name: {"labels": predicted_labels(p)[0], "probabilities": dict(zip(LABELS, p[0].tolist(), strict=True))}
+                for name, p in judged.items()
+            }
+            print(json.dumps(reports, indent=2))
+
+
+def compare(args: argparse.Namespace) -> None:
+    """Draw one scene with one seed under two settings, write both beside each other, and print both verdicts."""
+    scene = check(args.labels)
+    sides = [(name, side, Pipeline.from_pretrained(side.checkpoint)) for name, side in (("A", args.a), ("B", args.b))]
+    settings = [pipe.settings(side.sampler, side.steps, side.guidance) for _, side, pipe in sides]
+    evaluator = Evaluator.from_pretrained(args.evaluator)
+    runs = [_run(pipe, scene, args.seed, chosen) for (_, _, pipe), chosen in zip(sides, settings, strict=True)]
+    for (name, _, pipe), run in zip(sides, runs, strict=True):
+        chosen = run.settings
+        print(f"{name}: {pipe.config.name}, {chosen.sampler}, {chosen.steps} steps, guidance {chosen.guidance:g}")
+        p = evaluator(run.x0[-1])
+        for label in [*scene, *(label for label in predicted_labels(p)[0] if label not in scene)]:
+            chance = p[0, LABEL_ID[label]].item()
+            word = "not requested" if label not in scene else "found" if chance >= 0.5 else "missing"
+            print(f"   {label:<15} {chance:.2f}  {word}")
+    writers: dict[str, Writer] = {
+        ".png": lambda path: write_file(path, lambda part: comparison.film_strip(runs).save(part, "PNG")),
+        ".gif": lambda path: write_gif(comparison.film(runs), path),
+        ".mp4": lambda path: write_mp4(comparison.film(runs), path),
+    }
+    _write((path, writers[path.suffix.lower()]) for path in args.out)
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison; None takes the model's own."""
+
+    checkpoint: str = str(DEFAULT_CHECKPOINT)
+    sampler: str | None = None
+    steps: int | None = None
+    guidance: float | None = None
+
+
+def _draw(args: argparse.Namespace) -> Trajectory:
+    scene = check(args.labels)
+    pipe = Pipeline.from_pretrained(args.checkpoint)
+    return _run(pipe, scene, args.seed, pipe.settings(args.sampler, args.steps, args.guidance))
+
+
+def _run(pipe: Pipeline, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
+    steps = pipe.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+    progress = tqdm(steps, total=settings.steps, unit="step", disable=None)  # None: only on a terminal
+    return Trajectory.collect(progress, [scene], seed, settings)
+
+
+def _write(files: Iterable[tuple[Path, Writer]]) -> None:
+    def write(path: Path, writer: Writer) -> None:
+        writer(path)
+        print(path)
+
+    _each(write, files)
+
+
+def _each(work: Callable[..., None], items: Iterable[tuple]) -> None:
+    """Do the work for each item, also where it fails for one; then raise Unfinished."""
+    failed = False
+    for item in items:
+        try:
+            work(*item)
+        except (ValueError, OSError) as error:
+            complain(error)
+            failed = True
+    if failed:
+        raise Unfinished
+
+
+def complain(error: Exception) -> None:
+    print(f"ddpm: error: {error}", file=sys.stderr)
