@@ -6,6 +6,7 @@ from html import escape
 
 import gradio as gr
 
+from ddpm.demo.texts import text
 from ddpm.demo.theme import asset
 from ddpm.labels import COLORS, MAX_OBJECTS, SHAPES
 
@@ -20,9 +21,9 @@ def shape_rows(ticked: Sequence[str]) -> list[gr.CheckboxGroup]:
     """Build a row for each shape. Its value is the list of its ticked labels, such as ["red cube"]."""
     return [
         gr.CheckboxGroup(
-            [(color, f"{color} {shape}") for color in COLORS],
+            [(text(f"label.{color}"), f"{color} {shape}") for color in COLORS],
             value=of_shape,
-            label=f"{shape}s",
+            label=text(f"picker.{shape}"),
             elem_classes=["shape-row", shape],
         )
         for shape, of_shape in zip(SHAPES, _by_shape(ticked), strict=True)
@@ -36,7 +37,7 @@ def selection(ticked: Sequence[str]) -> gr.HTML:
     """
     return gr.HTML(
         list(ticked),
-        html_template=asset("selection.html").replace("MAX_OBJECTS", str(MAX_OBJECTS)),
+        html_template=asset("selection.html"),
         js_on_load=asset("selection.js").replace("MAX_OBJECTS", str(MAX_OBJECTS)),
         apply_default_css=False,
         elem_id="selection",
@@ -47,8 +48,17 @@ def selection(ticked: Sequence[str]) -> gr.HTML:
 def examples() -> gr.HTML:
     """Build a button for each of EXAMPLES. A click sets the value to the labels of that example."""
     return gr.HTML(
-        html_template=f'<div><span class="title">Or try</span>{"".join(map(_example_button, EXAMPLES))}</div>',
+        html_template=f"""
+            <div><span class="title" data-text="picker.examples"></span>{"".join(map(_example_button, EXAMPLES))}</div>
+        """,
         js_on_load="""
+            const name = () => element.querySelectorAll("button").forEach((button) => {
+              const names = JSON.parse(button.dataset.labels).map(DDPM.label).join(DDPM.text("label.separator"));
+              button.title = names;
+              button.setAttribute("aria-label", names);
+            });
+            name();
+            document.addEventListener("localechange", name);
             element.addEventListener("click", (event) => {
               const button = event.target.closest("button");
               if (!button) return;
@@ -70,8 +80,10 @@ ASK = """(seed) => {
 }"""
 """The script from the seed that asks the selection for a picture."""
 
-SPREAD = f"(labels) => {json.dumps(SHAPES)}.map((shape) => labels.filter((label) => label.endsWith(shape)))"
-"""The script from labels to the values of the rows."""
+SPREAD = f"""(labels) => [
+    ...{json.dumps(SHAPES)}.map((shape) => labels.filter((label) => label.endsWith(shape))), labels
+]"""
+"""The script from labels to the values of the rows, and to that of the selection, which a run takes its scene from."""
 
 CLEAR = f"() => {json.dumps([[] for _ in SHAPES])}"
 """The script that empties the rows."""
@@ -79,9 +91,7 @@ CLEAR = f"() => {json.dumps([[] for _ in SHAPES])}"
 
 def _example_button(labels: Sequence[str]) -> str:
     objects = "".join(f'<span class="object {label}"></span>' for label in labels)
-    names = ", ".join(labels)
-    data = escape(json.dumps(labels))
-    return f'<button type="button" title="{names}" aria-label="{names}" data-labels="{data}">{objects}</button>'
+    return f'<button type="button" data-labels="{escape(json.dumps(labels))}">{objects}</button>'
 
 
 def _by_shape(labels: Sequence[str]) -> list[list[str]]:

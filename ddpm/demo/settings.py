@@ -3,6 +3,7 @@
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
+from ddpm.demo.texts import text
 
 SAMPLERS = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++")]
 STEPS = (10, 25, 50, 100, 250, 1000)
@@ -13,14 +14,12 @@ DICE = "() => Math.floor(Math.random() * 1e6)"  # runs in the browser
 
 def seed_number() -> gr.Number:
     """Ask for a whole number that names the noise to start from."""
-    return gr.Number(0, label="Seed", info="Same seed, same picture.", precision=0)
+    return gr.Number(0, label=text("settings.seed"), info=text("settings.seed_info"), precision=0)
 
 
 def sampler_choice(config: ModelConfig) -> gr.Radio:
     """Offer the samplers, with the model's own chosen."""
-    return gr.Radio(
-        SAMPLERS, value=config.sampler, label="Sampler", info="How a step gets to the next, lower noise level."
-    )
+    return gr.Radio(SAMPLERS, value=config.sampler, label=text("settings.sampler"), info=text("settings.sampler_info"))
 
 
 def steps_choice(config: ModelConfig) -> gr.Radio:
@@ -29,8 +28,8 @@ def steps_choice(config: ModelConfig) -> gr.Radio:
     return gr.Radio(
         [steps for steps in choices if steps <= config.schedule.steps],
         value=config.steps,
-        label="Steps",
-        info="More take longer; DDPM wants many.",
+        label=text("settings.steps"),
+        info=text("settings.steps_info"),
     )
 
 
@@ -41,7 +40,7 @@ def guidance_slider(config: ModelConfig) -> gr.Slider:
         max(MAX_GUIDANCE, config.guidance),
         value=config.guidance,
         step=0.5,
-        label="Guidance",
-        info="How strongly the ticks count.",
+        label=text("settings.guidance"),
+        info=text("settings.guidance_info"),
         buttons=[],
     )

@@ -1,14 +1,35 @@
-// What cannot be drawn is refused here, without asking the server.
+// Names what is ticked. What cannot be drawn is refused here, without asking the server.
+const line = element.querySelector("p");
+
+function draw() {
+  const labels = props.value;
+  const over = labels.length > MAX_OBJECTS;
+  line.classList.toggle("over", over);
+  line.classList.remove("refused");
+  DDPM.say(line.querySelector("b"), "picker.ticked", { n: labels.length, most: MAX_OBJECTS });
+  say(labels.length === 0 ? "picker.none" : over ? "picker.over" : "");
+}
+
+function say(problem) {
+  const words = line.querySelector("span");
+  if (problem) return DDPM.say(words, problem, { most: MAX_OBJECTS });
+  delete words.dataset.text;
+  words.textContent = props.value.map(DDPM.label).join(DDPM.text("label.separator"));
+}
+
 element.addEventListener("ask", (event) => {
   const objects = props.value.length;
   const { seed } = event.detail;
   const problem =
-    objects === 0 ? "Tick at least one object."
-    : objects > MAX_OBJECTS ? "A scene holds at most MAX_OBJECTS objects: untick some."
-    : !Number.isSafeInteger(seed) || seed < 0 ? "The seed must be a whole number, 0 or more."
+    objects === 0 ? "picker.none"
+    : objects > MAX_OBJECTS ? "picker.over"
+    : !Number.isSafeInteger(seed) || seed < 0 ? "picker.seed"
     : "";
-  const line = element.querySelector("p");
   line.classList.toggle("refused", problem !== "");
-  line.querySelector("span").textContent = problem || props.value.join(", ");
+  say(problem);
   if (!problem) trigger("submit");
 });
+
+draw();
+watch("value", draw);
+document.addEventListener("localechange", draw);

@@ -1,0 +1,166 @@
+"""How it works: noising, schedule, denoising, network and figures, explained on the model that is loaded.
+
+What can be read from the model is read from it: no number in the texts is typed by hand.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+from torch import nn
+
+from ddpm.checkpoint import ModelConfig
+from ddpm.demo.diagram import blocks, draw
+from ddpm.demo.settings import SAMPLERS
+from ddpm.demo.texts import ASSETS
+from ddpm.demo.theme import asset
+from ddpm.labels import NUM_LABELS
+from ddpm.networks.context_unet import ContextUNet
+from ddpm.networks.unet import Condition
+from ddpm.pipeline import Pipeline
+from ddpm.schedule import KINDS, NoiseSchedule
+
+FIGURES = "figures.json"
+"""The file in a checkpoint's folder with what `training.evaluate --json` has measured."""
+
+
+def lesson(pipeline: Pipeline, folder: Path | None) -> gr.HTML:
+    """Build the section about the model in a pipeline.
+
+    folder: where the checkpoint and perhaps its FIGURES lie; None for a model from elsewhere.
+    """
+    return gr.HTML(
+        _data(pipeline.config.schedule),
+        html_template=_page(pipeline, folder),
+        js_on_load=asset("lesson.js"),
+        apply_default_css=False,
+        elem_id="lesson",
+        label="How it works",
+    )
+
+
+def _data(schedule: NoiseSchedule) -> dict[str, Any]:
+    """Return what lesson.js draws: the scene as RGB bytes in base64, and alpha_bar (T + 1,) of each schedule."""
+    with Image.open(ASSETS / "scene.png") as picture:
+        scene = picture.convert("RGB").tobytes()
+    schedules = {schedule.kind: schedule} | {
+        kind: NoiseSchedule(kind, schedule.steps) for kind in KINDS if kind != schedule.kind
+    }
+    return {
+        "scene": base64.b64encode(scene).decode("ascii"),
+        "kind": schedule.kind,
+        "alphaBar": {
+            kind: [float(f"{share:.7g}") for share in schedule.alpha_bar.tolist()]
+            for kind, schedule in schedules.items()
+        },
+    }
+
+
+def _page(pipeline: Pipeline, folder: Path | None) -> str:
+    config, network = pipeline.config, pipeline.network
+    figures = folder / FIGURES if folder else None
+    parts = {
+        "T": str(config.schedule.steps),
+        "KIND": config.schedule.kind,
+        "NETWORK": draw(config, wide=True) + draw(config, wide=False),
+        "SIZE": _values(
+            parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",
+            labels=NUM_LABELS,
+            deepest=min(block.shape[1] for block in blocks(config)),
+        ),
+        "CONDITION": _condition(config, network),
+        "PREDICTION": config.prediction,
+        "FIGURES": _figures(json.loads(figures.read_text(encoding="utf-8"))) if figures and figures.is_file() else "",
+    }
+    page = asset("lesson.html")
+    for name, value in parts.items():
+        page = page.replace(f"__{name}__", value)
+    return page
+
+
+def _values(**values: object) -> str:
+    """Return what `data-values` takes."""
+    return escape(json.dumps(values))
+
+
+def _condition(config: ModelConfig, network: nn.Module) -> str:
+    """Say how the conditions reach the blocks, for the badges that occur in the picture."""
+    found = blocks(config)
+    badges = []
+    if any(block.vector for block in found):
+        badges.append(("vector", _way(network)))
+    if any(block.tokens for block in found):
+        badges.append(("tokens", "told_tokens"))
+    width = next((layer.time.out_features for layer in network.modules() if isinstance(layer, Condition)), None)
+    values = _values(width=width, labels=NUM_LABELS)
+    return "".join(
+        f'<li><span class="badge {badge}"></span><span data-text="lesson.{key}" data-values="{values}"></span></li>'
+        for badge, key in badges
+    )
+
+
+def _way(network: nn.Module) -> str:
+    """Name the text on how time and labels reach the blocks that are told them."""
+    if not isinstance(network, ContextUNet):
+        return "told_vector"
+    if network.fusion == "down":
+        return "told_sum"
+    return "told_scale" if network.labels and network.times else "told_labels" if network.labels else "told_time"
+
+
+def _figures(report: dict[str, Any]) -> str:
+    """Return the section with the tables of a report as `training.evaluate --json` writes it."""
+    specs = report["specs"]
+    first = specs[0]
+    command = [
+        f"python -m training.evaluate --checkpoint {report['checkpoint']}",
+        *(f"--spec {Path(spec['spec']).name}" for spec in specs),
+        f"--seeds {first['seeds']} --json {FIGURES}",
+    ]
+    drawn = _values(
+        seeds=first["seeds"],
+        sampler=next(name for name, key in SAMPLERS if key == first["sampler"]),
+        steps=first["steps"],
+        guidance=f"{first['guidance']:g}",
+    )
+    page = asset("lesson_figures.html").replace("__ROWS__", "".join(map(_rows, specs)))
+    return page.replace("__DRAWN__", drawn).replace(
+        "__COMMAND__", escape("\n    ".join(command)).replace("\n", " &#92;\n")
+    )
+
+
+def _rows(spec: dict[str, Any]) -> str:
+    error = spec["topk_standard_error"]
+    counts = spec["by_object_count"]
+    rows = [
+        _row(
+            f'<th scope="row">{escape(Path(spec["spec"]).name)}</th>',
+            [str(spec["images"]), _number(spec["topk_accuracy"], error), _number(spec["exact_match"])],
+        )
+    ]
+    rows += [
+        _row(
+            f'<th scope="row" data-text="lesson.objects_{"one" if count == "1" else "many"}"'
+            f' data-values="{_values(n=count)}"></th>',
+            [str(figures["images"]), _number(figures["topk_accuracy"]), _number(figures["exact_match"])],
+        )
+        for count, figures in counts.items()
+    ]
+    return f"<tbody>{''.join(rows)}</tbody>"
+
+
+def _row(head: str, cells: Sequence[str]) -> str:
+    return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _number(value: float | None, error: float | None = None) -> str:
+    if value is None:
+        return "–"
+    return f"{value:.3f}" + (f' <span class="error">± {error:.3f}</span>' if error is not None else "")

@@ -1,0 +1,64 @@
+"""The page's texts in two languages, for Gradio's components and for the scripts in the browser.
+
+Every visible text stands in assets/texts/AREA.json: {"en": {"key": "..."}, "zh-TW": {"key": "..."}}, and goes by the
+name "AREA.key". A component takes `text("AREA.key")`; in an HTML template, `data-text="AREA.key"` fills an element.
+"""
+
+from __future__ import annotations
+
+import json
+from html import escape
+from pathlib import Path
+
+import gradio as gr
+from gradio.i18n import I18nData
+
+LANGUAGES = ("en", "zh-TW")
+"""The first is the one for people whose language the page does not speak."""
+
+ASSETS = Path(__file__).parent / "assets"
+_GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+
+
+def _read() -> dict[str, dict[str, str]]:
+    texts: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
+    for file in sorted((ASSETS / "texts").glob("*.json")):
+        area = json.loads(file.read_text(encoding="utf-8"))
+        for language in LANGUAGES:
+            texts[language].update({f"{file.stem}.{key}": value for key, value in area[language].items()})
+    return texts
+
+
+TEXTS = _read()
+"""For each language the texts by name."""
+
+I18N = gr.I18n(**TEXTS)
+"""What `launch(i18n=...)` takes."""
+
+
+def text(name: str) -> I18nData:
+    """Return what a component takes as label, info, placeholder, value or name of a choice.
+
+    The browser puts the text of its language in place, and does so again when the language is changed. Raises KeyError.
+    """
+    if name not in TEXTS[LANGUAGES[0]]:
+        raise KeyError(f"no text is called {name!r}")
+    return I18N(name)
+
+
+def element(tag: str, name: str) -> str:
+    """Return an HTML element such as "h2" that shows the text in the reader's language."""
+    return f'<{tag} data-text="{name}">{escape(TEXTS[LANGUAGES[0]][name])}</{tag}>'
+
+
+def head_script() -> str:
+    """Return the script for the page's head that gives the browser all texts; see assets/texts.js."""
+    script = (ASSETS / "texts.js").read_text(encoding="utf-8")
+    texts = json.dumps(TEXTS, ensure_ascii=False).replace("</", "<\\/")
+    return f"<script>{script.replace('__TEXTS__', texts).replace('__CORE__', json.dumps(_core_module()))}</script>"
+
+
+def _core_module() -> str | None:
+    """Name the file of Gradio's frontend that changes the language of the labels; its name has a hash in it."""
+    files = (file for file in sorted(_GRADIO_ASSETS.glob("core-*.js")) if "changeLocale" in file.read_text("utf-8"))
+    return next((file.name for file in files), None)

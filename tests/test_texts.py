@@ -1,0 +1,123 @@
+"""The page speaks English and Traditional Chinese: all of it, and the language can be changed at any time."""
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import PATIENCE
+from playwright.sync_api import Browser, Page, expect
+
+from ddpm.demo import texts
+from ddpm.labels import COLORS, SHAPES
+
+ASSETS = Path(texts.__file__).parent / "assets"
+AREAS = sorted((ASSETS / "texts").glob("*.json"))
+NAME = r"([a-z_]+\.[a-z0-9_]+)"
+USED = re.compile(rf"""(?:data-(?:text|html)(?:-\w+)?="|DDPM\.(?:text|say)\((?:[^"'()]+, )?["']){NAME}["']""")
+
+
+@contextmanager
+def opened(browser: Browser, address: str, locale: str) -> Iterator[Page]:
+    """The page as a visitor with this language in the browser sees it; the console stays free of errors."""
+    page = browser.new_page(locale=locale, viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    expect(page.locator("#selection b")).not_to_be_empty()
+    yield page
+    page.close()
+    assert errors == []
+
+
+def expect_chinese(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("lang", "zh-TW")
+    expect(page).to_have_title("看場景從雜訊中浮現")
+    expect(page.locator("h1")).to_have_text("看場景從雜訊中浮現")
+    expect(page.get_by_role("button", name="生成")).to_be_visible()  # a component's label
+    expect(page.get_by_label("種子", exact=True)).to_be_visible()
+    expect(page.locator("label:has(input[name='cyan sphere'])")).to_have_text("青色")  # a choice
+    expect(page.locator("#selection")).to_contain_text("紅色立方體、青色球體")  # what a script has written
+
+
+def expect_english(page: Page) -> None:
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    expect(page).to_have_title("Watch a scene come out of noise")
+    expect(page.locator("h1")).to_have_text("Watch a scene come out of noise")
+    expect(page.get_by_role("button", name="Generate")).to_be_visible()
+    expect(page.get_by_label("Seed", exact=True)).to_be_visible()
+    expect(page.locator("label:has(input[name='cyan sphere'])")).to_have_text("cyan")
+    expect(page.locator("#selection")).to_contain_text("red cube, cyan sphere")
+
+
+@pytest.mark.parametrize("file", AREAS, ids=lambda file: file.stem)
+def test_an_area_says_the_same_in_both_languages(file: Path) -> None:
+    area = json.loads(file.read_text(encoding="utf-8"))
+    assert list(area) == list(texts.LANGUAGES)
+    english, chinese = area.values()
+    assert list(english) == list(chinese)
+    for key in english:
+        assert english[key].strip() and chinese[key].strip(), key
+        for part in (r"\{\w+\}", r"</?\w+"):  # values to put in, and tags
+            assert sorted(re.findall(part, english[key])) == sorted(re.findall(part, chinese[key])), key
+
+
+def test_every_text_that_the_page_asks_for_is_there() -> None:
+    used = {
+        (file.name, name)
+        for file in ASSETS.iterdir()
+        if file.suffix in (".html", ".js") and file.name != "texts.js"
+        for name in USED.findall(file.read_text(encoding="utf-8"))
+    }
+    assert len(used) > 3
+    assert {(file, name) for file, name in used if name not in texts.TEXTS["en"]} == set()
+    assert {f"label.{word}" for word in COLORS + SHAPES} <= texts.TEXTS["en"].keys()
+
+
+def test_a_text_that_is_not_there_is_refused() -> None:
+    with pytest.raises(KeyError, match="no text is called 'picker.nonsense'"):
+        texts.text("picker.nonsense")
+    with pytest.raises(KeyError):
+        texts.element("h2", "nonsense")
+
+
+def test_the_browsers_language_is_spoken(browser: Browser, address: str) -> None:
+    with opened(browser, address, "zh-TW") as page:
+        expect_chinese(page)
+
+
+def test_a_link_names_the_language(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}?lang=zh-TW", "en-US") as page:
+        expect_chinese(page)
+
+
+@pytest.mark.parametrize("locale", ["en-US", "de-DE"])
+def test_others_get_english_throughout(browser: Browser, address: str, locale: str) -> None:
+    with opened(browser, address, locale) as page:
+        expect_english(page)
+
+
+def test_the_switch_changes_everything_in_place(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}?seed=7", "en-US") as page:
+        expect_english(page)
+        page.get_by_label("Seed", exact=True).fill("5")
+        page.get_by_role("link", name="中文").click()
+        expect_chinese(page)
+        assert page.url.endswith("?seed=7&lang=zh-TW")  # to share, and for the next visit
+        expect(page.get_by_role("link", name="中文")).to_have_attribute("aria-current", "true")
+        expect(page.get_by_label("種子", exact=True)).to_have_value("5")
+        page.get_by_role("link", name="English").click()
+        expect_english(page)
+
+
+def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: str) -> None:
+    with opened(browser, address, "en-US") as page:
+        page.get_by_role("button", name="Settings").click()
+        page.get_by_role("listbox", name="Language").fill("繁體中文")
+        page.get_by_role("option", name="繁體中文").click()
+        page.keyboard.press("Escape")
+        expect(page.locator("h1")).to_have_text("看場景從雜訊中浮現")
