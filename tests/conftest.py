@@ -1,10 +1,13 @@
-"""The page on a free port, around a tiny network with random weights and a judge that always says the same."""
+"""The page around a tiny network with random weights and a judge that always says the same, and a browser for it."""
 
+import os
+import shutil
 import socket
 from collections.abc import Iterator
 
 import pytest
 import torch
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 
 from ddpm import Pipeline, checkpoint
 from ddpm.labels import LABEL_ID, NUM_LABELS
@@ -13,6 +16,19 @@ from ddpm.schedule import NoiseSchedule
 
 STEPS = 25
 SEEN = {"red cube": 0.9, "gray cylinder": 0.8}
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+ARGUMENTS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 60_000  # ms: a busy machine is slow, not broken
 
 
 class ConstantJudge:
@@ -48,3 +64,51 @@ def address(pipeline: Pipeline) -> Iterator[str]:
     _, url, _ = demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **LAUNCH)
     yield url
     demo.close()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """A headless browser, one for all tests."""
+    path = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if path is None:
+        missing = f"no browser here: one of {', '.join(BROWSERS)} is needed"
+        pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
+    expect.set_options(timeout=PATIENCE)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser, address: str) -> Iterator[Page]:
+    """The open page; whatever a test does there, the console stays free of errors."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.goto(address)
+    expect(state(page)).to_contain_text("example")
+    yield page
+    page.close()
+    assert errors == []
+
+
+def state(page: Page) -> Locator:
+    """What the stage says that it is doing."""
+    return page.locator("#stage [data-role=state]")
+
+
+def generate(page: Page) -> Locator:
+    """The button that starts a run."""
+    return page.locator("#generate")
+
+
+def tick(page: Page, *labels: str) -> None:
+    """Tick these boxes of the picker and no others."""
+    page.locator("#clear").click()
+    expect(page.locator("#selection")).to_contain_text("0 of 5 ticked")
+    for label in labels:
+        page.locator(f"input[name='{label}']").check()
+    expect(page.locator("#selection")).to_contain_text(f"{len(labels)} of 5 ticked")

@@ -125,11 +125,18 @@ def test_figures_are_means_over_seeds() -> None:
     }
 
 
-def test_benchmark_times_the_model_and_names_the_hardware(work: Path) -> None:
+def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(benchmark, "REPEATS", 1)
+    monkeypatch.setattr(benchmark, "PAGE_STEPS", 2)
     out = work / "speed.json"
-    benchmark.main(["--checkpoint", str(work / "model"), "--json", str(out)])
+    places = ["--checkpoint", str(work / "model"), "--evaluator", str(work / "evaluator"), "--json", str(out)]
+    benchmark.main(places)
     report = json.loads(out.read_text())
     assert list(report["forward_seconds_by_batch"]) == ["1", "2", "8", "16"]
     assert all(seconds > 0 for seconds in report["forward_seconds_by_batch"].values())
     assert report["generate_seconds"] > 0 and report["settings"]["steps"] == 3
+    assert set(report["page"]) == {"steps", "generate", "frames", "evaluator", "frames_share"}
+    assert report["page"]["steps"] == 2 and report["page"]["generate"] > 0
     assert report["hardware"]["threads"] >= 1 and report["hardware"]["device"]

@@ -1,51 +1,100 @@
-"""What happens when somebody presses Generate."""
+"""What happens when somebody presses Generate, or asks where a label acts."""
 
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gradio as gr
+import torch
 from torch import Tensor
 
-from ddpm.demo import stage
-from ddpm.evaluator import Evaluator
+from ddpm.demo import frames, stage
+from ddpm.influence import influence
 from ddpm.labels import LabelError, check
-from ddpm.pipeline import Pipeline
+from ddpm.pipeline import Pipeline, Settings
 from ddpm.samplers import Step
+from ddpm.trajectory import Trajectory
 
 MAX_SEED = 2**53 - 1
 """The largest whole number that a browser holds exactly."""
 
-JUDGED = 50
-"""About so many steps of a run are shown to the evaluator; in longer runs its last word stands for a few steps."""
+PREVIEW_STEPS = 25
+"""At most so many steps are taken before the page can be shown."""
+
+MEMORY = 2**28
+"""Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
 
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
 """One run at a time, from the page and by program together."""
 
+Judge = Callable[[Tensor], Tensor]
+"""Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them."""
+
 
 class Studio:
-    """The handlers, around the model that draws and the one that judges."""
+    """The handlers, around the model that draws and the one that judges.
 
-    def __init__(self, pipeline: Pipeline, evaluator: Evaluator) -> None:
+    glance: judges the steps on the way, quickly; the word on a finished picture is always the evaluator's.
+    """
+
+    def __init__(self, pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None) -> None:
         self.pipeline = pipeline
         self.evaluator = evaluator
+        self.glance = glance or evaluator
+        self._runs: OrderedDict[tuple[tuple[str, ...], int, Settings], Trajectory] = OrderedDict()
+        self._lock = threading.Lock()
+        self._last_id = 0
 
     def preview(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return the value of the stage at a telling moment of a run, to show before anybody has pressed a button."""
-        scene = check(labels)
-        alpha_bar = self.pipeline.config.schedule.alpha_bar
-        for step in self.pipeline.stream([scene]):
-            if alpha_bar[step.t] > 0.9:  # the objects can be seen through the noise
-                break
-        return self._view(step, scene, self._judge(step), "example")
+        """Return the value of the stage for a finished run, to try before anybody has pressed a button."""
+        config = self.pipeline.config
+        *_, value = self.run(labels, 0, config.sampler, min(config.steps, PREVIEW_STEPS), config.guidance)
+        return {**value, "state": "example"}
 
-    def run(self, labels: list[str], seed: int, sampler: str, steps: int, guidance: float) -> Iterator[dict[str, Any]]:
-        """Denoise one scene, and yield the value of the stage at every step."""
-        scene = check(labels)
-        for step in self.pipeline.stream([scene], seed, sampler, steps, guidance):
-            last = step.index == step.total
-            if last or (step.index - 1) % -(-step.total // JUDGED) == 0:
-                p = self._judge(step)
-            yield self._view(step, scene, p, "done" if last else "running")
+    def run(
+        self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float
+    ) -> Iterator[dict[str, Any]]:
+        """Denoise one scene, and yield the value of the stage about ten times a second. Raises ValueError."""
+        start = time.monotonic()
+        scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
+        check_seed(seed)
+        schedule = self.pipeline.config.schedule
+        run = self._new_id()
+        kept: list[Step] = []
+        sent: list[dict[str, Any]] = []
+        for some in frames.chunks(_keep(self.pipeline.stream([scene], seed, sampler, steps, guidance), kept)):
+            sent = [*sent, {**frames.chunk(some, schedule), "p": self._judge(some)}]  # a new list: Gradio compares
+            done = some[-1].index == some[-1].total
+            if done:
+                self._remember(Trajectory.collect(kept, [scene], seed, settings))
+            seconds = time.monotonic() - start
+            yield stage.view(run, scene, seed, settings, schedule, sent, seconds, "done" if done else "running")
+
+    def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
+        """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
+        scene = check(scene)
+        with self._lock:
+            known = self._runs.get((scene, seed, settings))
+        if known is not None:
+            return known
+        stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+        trajectory = Trajectory.collect(stream, [scene], seed, settings)
+        self._remember(trajectory)
+        return trajectory
+
+    def where(self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float) -> dict[str, str]:
+        """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
+        run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
+        return {label: frames.gray(heat) for label, heat in influence(self.pipeline, run).items()}
+
+    def show_where(self, event: gr.EventData) -> dict[str, Any]:
+        """Answer the event `where` of the stage with a value for it: the heat maps of the run that it shows."""
+        asked = {key: getattr(event, key) for key in ("labels", "seed", "sampler", "steps", "guidance")}
+        return {"run": event.run, "maps": self.where(**asked)}
 
     def validate(
         self, labels: Any, seed: Any, sampler: Any = None, steps: Any = None, guidance: Any = None
@@ -53,21 +102,47 @@ class Studio:
         """Judge each argument of `run`, with a message for people where it will not do. None means the model's own."""
         settings = self.pipeline.settings
         return [
-            _verdict(_check_scene, labels),
-            _verdict(_check_seed, seed),
-            _verdict(lambda name: settings(sampler=name), sampler),
-            _verdict(lambda number: settings(steps=number), steps),
-            _verdict(lambda number: settings(guidance=number), guidance),
+            judged(requested, labels),
+            judged(check_seed, seed),
+            judged(lambda name: settings(sampler=name), sampler),
+            judged(lambda number: settings(steps=number), steps),
+            judged(lambda number: settings(guidance=number), guidance),
         ]
 
-    def _judge(self, step: Step) -> Tensor:
-        return self.evaluator(step.x0)[0]
+    def _judge(self, steps: Sequence[Step]) -> list[list[float]]:
+        """Return 24 probabilities for each step."""
+        p = self.glance(torch.cat([step.x0 for step in steps]))
+        if steps[-1].index == steps[-1].total:
+            p[-1] = self.evaluator(steps[-1].x0)[0]
+        return [[round(value, 4) for value in row] for row in p.tolist()]
 
-    def _view(self, step: Step, scene: tuple[str, ...], p: Tensor, state: stage.State) -> dict[str, Any]:
-        return stage.view(step, self.pipeline.config.schedule, scene, p, state)
+    def _new_id(self) -> int:
+        """Return a number for a run, larger than all before, also those of an earlier start of this program."""
+        with self._lock:
+            self._last_id = max(self._last_id + 1, int(1000 * time.time()))
+            return self._last_id
+
+    def _remember(self, run: Trajectory) -> None:
+        key = (tuple(run.scenes[0]), run.seed, run.settings)
+        with self._lock:
+            self._runs[key] = run
+            self._runs.move_to_end(key)
+            while len(self._runs) > 1 and sum(map(_size, self._runs.values())) > MEMORY:
+                self._runs.popitem(last=False)
 
 
-def _verdict(check_argument: Callable[[Any], object], value: Any) -> dict[str, Any]:
+def _keep(steps: Iterator[Step], kept: list[Step]) -> Iterator[Step]:
+    for step in steps:
+        kept.append(step)
+        yield step
+
+
+def _size(run: Trajectory) -> int:
+    return run.x.nbytes + run.x0.nbytes
+
+
+def judged(check_argument: Callable[[Any], object], value: Any) -> dict[str, Any]:
+    """Return what a validator says of a value: that it will do, or why not, in the words of the check's ValueError."""
     try:
         check_argument(value)
     except ValueError as error:
@@ -76,11 +151,15 @@ def _verdict(check_argument: Callable[[Any], object], value: Any) -> dict[str, A
     return gr.validate(True, "")
 
 
-def _check_scene(labels: Any) -> None:
-    if not check(labels):
+def requested(labels: Any) -> tuple[str, ...]:
+    """Return the labels of a scene to be drawn, in the order of LABELS. Raises LabelError, also for none."""
+    scene = check(labels)
+    if not scene:
         raise LabelError("nothing is requested: at least one object is needed")
+    return scene
 
 
-def _check_seed(seed: Any) -> None:
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for anything but a seed that a browser can hold."""
     if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
         raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}")

@@ -1,17 +1,18 @@
-"""The stage: both pictures of a step side by side, how far the run is, and what the evaluator sees."""
+"""The stage: a run as a film with a player, what the evaluator saw along the way, and where each label acted."""
 
-import base64
-import io
+from __future__ import annotations
+
+import json
 from typing import Any, Literal
 
 import gradio as gr
 from torch import Tensor
 
+from ddpm.demo import frames
 from ddpm.demo.theme import asset
 from ddpm.labels import LABELS
-from ddpm.samplers import Step
+from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
-from ddpm.trajectory import to_picture
 
 State = Literal["example", "running", "done"]
 
@@ -22,38 +23,56 @@ THRESHOLD = 0.5
 WAITING, STOPPED, FAILED = (f'() => [{{ state: "{state}" }}]' for state in ("waiting", "stopped", "failed"))
 """The scripts that give the stage a new state."""
 
+UNKNOWN = "() => [{ maps: null }]"
+"""The script that tells the stage that there are no heat maps."""
+
 
 def stage(value: dict[str, Any]) -> gr.HTML:
-    """Build the component. Its value is a dict from `view`, or just a new state, which leaves the rest as it is.
+    """Build the component. Its value is a dict from `view`; or just a new state or heat maps for the run that it shows.
 
-    stage.js draws it in place, and lets Generate and Stop be pressed when the state allows it.
+    stage.js draws it in place, and lets Generate and Stop be pressed when the state allows it. Its event `where` asks
+    for the heat maps of the run: the event's data is what `view` says of the run.
     """
     return gr.HTML(
         value,
         html_template=asset("stage.html"),
-        js_on_load=asset("stage.js"),
+        js_on_load=asset("stage.js")
+        .replace("__LABELS__", json.dumps(LABELS))
+        .replace("__THRESHOLD__", json.dumps(THRESHOLD)),
         apply_default_css=False,
         elem_id="stage",
         label="Denoising",
     )
 
 
-def view(step: Step, schedule: NoiseSchedule, labels: tuple[str, ...], p: Tensor, state: State) -> dict[str, Any]:
-    """Describe one step of a single picture as plain data for the browser.
+def view(
+    run: int,
+    scene: tuple[str, ...],
+    seed: int,
+    settings: Settings,
+    schedule: NoiseSchedule,
+    chunks: list[dict[str, Any]],
+    seconds: float,
+    state: State,
+) -> dict[str, Any]:
+    """Describe a run as far as it has come, as plain data for the browser.
 
-    labels: those requested. p: (24,) the evaluator's probabilities for the predicted clean image.
+    run: tells runs apart; later ones have larger numbers. scene: the requested labels. seconds: how long it has taken.
+    chunks: see `frames.chunk`; beside that each has, as "p", a list of 24 probabilities for each of its frames.
     """
+    timesteps = schedule.timesteps(settings.steps)
     return {
+        "run": run,
         "state": state,
-        "x": png_uri(step.x[0]),
-        "x0": png_uri(step.x0[0]),
-        "index": step.index,
-        "total": step.total,
-        "t": step.t,
-        "T": schedule.steps,
-        "noise": 1 - float(schedule.alpha_bar[step.t]),  # share of the variance
-        "labels": labels,
-        "verdict": verdict(labels, p),
+        "labels": scene,
+        "seed": seed,
+        "sampler": settings.sampler,
+        "steps": settings.steps,
+        "guidance": settings.guidance,
+        "frames": len(frames.shown(settings.steps)),
+        "logSnr": [float(schedule.log_snr(t)) for t in (timesteps[0], timesteps[-1])],
+        "seconds": seconds,
+        "chunks": chunks,
     }
 
 
@@ -70,10 +89,3 @@ def verdict(labels: tuple[str, ...], p: Tensor) -> dict[str, dict[str, float]]:
         "missing": {label: chance[label] for label in labels if label not in seen},
         "unrequested": {label: chance[label] for label in unrequested},
     }
-
-
-def png_uri(x: Tensor) -> str:
-    """Return an image (3, H, W) in [-1, 1], which noise may leave, as a data URI: lossless and quick to encode."""
-    file = io.BytesIO()
-    to_picture(x).save(file, "PNG", compress_level=1)
-    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,60 @@
+// Frames of a run in the browser: decoding what `frames.chunk` in frames.py sends, keeping it, painting it.
+window.DDPM = window.DDPM || {};
+
+(() => {
+  const SIDE = 64;
+  const PIXELS = SIDE * SIDE;
+
+  DDPM.SIDE = SIDE;
+
+  DDPM.decode = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+
+  // Draw RGB (64*64*3) or gray (64*64) bytes pixel for pixel on a canvas of 64x64; CSS makes it larger.
+  DDPM.paint = (canvas, bytes) => {
+    const context = canvas.getContext("2d");
+    const image = context.createImageData(SIDE, SIDE);
+    const gray = bytes.length === PIXELS;
+    for (let i = 0; i < PIXELS; i++) {
+      const from = gray ? i : 3 * i;
+      image.data[4 * i] = bytes[from];
+      image.data[4 * i + 1] = bytes[gray ? from : from + 1];
+      image.data[4 * i + 2] = bytes[gray ? from : from + 2];
+      image.data[4 * i + 3] = 255;
+    }
+    context.putImageData(image, 0, 0);
+  };
+
+  // All frames of a run of `total` steps, as far as they have come; long runs come thinned, so that a frame's own
+  // `index` (1..total) need not be its place in `frames`.
+  DDPM.Run = class {
+    constructor(total) {
+      this.total = total;
+      this.frames = [];
+      this.ended = false; // whether no more frames will come
+    }
+
+    // Take over a chunk. What else the sender put in it, one entry a frame, is kept too (`extra`: its keys).
+    add(chunk, extra = []) {
+      const bytes = {};
+      for (const key of ["x", "x0", "eps", "pull"]) bytes[key] = chunk[key] ? DDPM.decode(chunk[key]) : null;
+      chunk.index.forEach((index, k) => {
+        const frame = { index, t: chunk.t[k], noise: chunk.noise[k], logSnr: chunk.logSnr[k] };
+        for (const [key, all] of Object.entries(bytes)) {
+          const size = key === "pull" ? PIXELS : 3 * PIXELS;
+          frame[key] = all && all.subarray(k * size, (k + 1) * size);
+        }
+        for (const key of extra) frame[key] = chunk[key][k];
+        this.frames.push(frame);
+      });
+      if (this.complete) this.ended = true;
+    }
+
+    get last() {
+      return this.frames[this.frames.length - 1];
+    }
+
+    get complete() {
+      return this.frames.length > 0 && this.last.index === this.total;
+    }
+  };
+})();

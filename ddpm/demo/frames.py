@@ -1,0 +1,77 @@
+"""Frames of a run as the browser takes them: raw bytes in base64, several steps at a time. See assets/frames.js."""
+
+import base64
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ddpm.samplers import Step
+from ddpm.schedule import NoiseSchedule
+
+SHOWN = 100  # longer runs are thinned to about so many frames
+PAUSE = 0.1  # seconds between two chunks: quick for the eye, and little work beside the sampling
+EPS_RANGE = 3.0  # predicted noise beyond it is clipped; a normal deviate rarely is
+PULL_RANGE = 0.5  # a mean change of this much, of the 2 between black and white, is shown as white
+
+
+def chunk(steps: Sequence[Step], schedule: NoiseSchedule, image: int = 0) -> dict[str, Any]:
+    """Describe k steps of one image as plain data.
+
+    Lists of k: index, t: as in `Step`; noise: its share of the variance, 0..1; logSnr: see `NoiseSchedule.log_snr`.
+    x, x0, eps: base64 of uint8 RGB, k*64*64*3 bytes: x and x0 from [-1, 1], eps from [-3, 3], clipped.
+    pull: base64 of uint8, k*64*64 bytes, the mean magnitude over the channels, 0.5 and more being 255; or None.
+    """
+    timesteps = torch.tensor([step.t for step in steps])
+    pulls = [step.pull[image] for step in steps if step.pull is not None]
+    return {
+        "index": [step.index for step in steps],
+        "t": timesteps.tolist(),
+        "noise": (1 - schedule.alpha_bar[timesteps]).tolist(),
+        "logSnr": schedule.log_snr(timesteps).tolist(),
+        "x": _rgb([step.x[image] for step in steps], 1.0),
+        "x0": _rgb([step.x0[image] for step in steps], 1.0),
+        "eps": _rgb([step.eps[image] for step in steps], EPS_RANGE),
+        "pull": gray(torch.stack(pulls).abs().mean(1) / PULL_RANGE) if pulls else None,
+    }
+
+
+def shown(total: int) -> list[int]:
+    """Return which of the steps 1..total become frames: all, or about SHOWN of them with the first and the last."""
+    indices = list(range(1, total + 1, -(-total // SHOWN)))
+    return indices if indices[-1] == total else [*indices, total]
+
+
+def chunks(steps: Iterable[Step], pause: float = PAUSE) -> Iterator[list[Step]]:
+    """Gather those steps of a run that become frames, and yield them about every `pause` seconds and at the end.
+
+    The first one comes at once and alone.
+    """
+    gathered: list[Step] = []
+    wanted: set[int] = set()
+    due = -1.0
+    for step in steps:
+        wanted = wanted or set(shown(step.total))
+        if step.index in wanted:
+            gathered.append(step)
+        if gathered and (step.index == step.total or time.monotonic() >= due):
+            yield gathered
+            gathered = []
+            due = time.monotonic() + pause
+
+
+def gray(shares: Tensor) -> str:
+    """Encode values (..., 64, 64) in 0..1 as base64 of uint8."""
+    return _bytes(shares * 255)
+
+
+def _rgb(images: Sequence[Tensor], most: float) -> str:
+    """Encode images (3, 64, 64) in [-most, most], channels last."""
+    return _bytes((torch.stack(list(images)).permute(0, 2, 3, 1) / most + 1) * 127.5)
+
+
+def _bytes(values: Tensor) -> str:
+    data = values.clamp(0, 255).round().to("cpu", torch.uint8).numpy().tobytes()
+    return base64.b64encode(data).decode("ascii")

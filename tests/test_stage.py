@@ -1,0 +1,263 @@
+"""The stage in a headless browser: player, chart, verdict and heat maps."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from conftest import PATIENCE, STEPS, generate, state, tick
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+# Note the step and the pictures whenever another frame is shown.
+RECORD = """() => {
+    window.shown = [];
+    const canvas = (role) => document.querySelector(`#stage [data-role="${role}"]`);
+    const step = canvas("step");
+    const note = () => shown.push([parseInt(step.textContent), canvas("x").toDataURL(), canvas("x0").toDataURL()]);
+    new MutationObserver(note).observe(step, { childList: true });
+}"""
+
+# Note every height that the stage has.
+MEASURE = """() => {
+    const stage = document.querySelector("#stage");
+    window.heights = new Set([stage.offsetHeight]);
+    new MutationObserver(() => heights.add(stage.offsetHeight))
+        .observe(stage, { subtree: true, attributes: true, childList: true });
+}"""
+
+
+@pytest.fixture
+def calls(page: Page) -> Iterator[list[str]]:
+    """The questions that the page asks the server from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+    yield asked
+
+
+def part(page: Page, role: str) -> Locator:
+    return page.locator(f"#stage [data-role={role}]")
+
+
+def chips(page: Page, role: str) -> list[str]:
+    return [" ".join(text.split()) for text in part(page, role).locator("li").all_inner_texts()]
+
+
+def choose(page: Page, name: str) -> None:
+    page.locator("#stage").get_by_role("radio", name=name, exact=True).check()
+
+
+def expect_step(page: Page, index: int, total: int = STEPS) -> None:
+    expect(part(page, "step")).to_have_text(f"{index} / {total}")
+
+
+def draw(page: Page, *labels: str) -> None:
+    """Draw labels, and wait until the player has shown the whole run."""
+    if labels:
+        tick(page, *labels)
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished in")
+    expect(part(page, "player")).to_have_attribute("data-playing", "false")
+
+
+def seek(page: Page, index: int) -> None:
+    part(page, "timeline").fill(str(index - 1))
+    expect_step(page, index)
+
+
+def picture(page: Page, role: str) -> str:
+    return part(page, role).evaluate("(canvas) => canvas.toDataURL()")
+
+
+def test_two_boxes_become_a_picture_step_by_step(page: Page) -> None:
+    tick(page, "red cube", "cyan sphere")
+    page.evaluate(RECORD)
+    draw(page)
+    steps, x, x0 = zip(*page.evaluate("shown"), strict=True)
+    assert list(steps) == list(range(1, STEPS + 1))  # every one, however quickly they came
+    assert len(set(x)) == STEPS
+    assert len(set(x0)) >= 5
+    assert chips(page, "requested") == ["red cube 90 % found", "cyan sphere 10 % missing"]
+    assert chips(page, "unrequested") == ["gray cylinder 80 % extra"]
+    seek(page, 5)
+    assert chips(page, "requested") == ["red cube 90 % seen", "cyan sphere 10 % not yet"]
+
+
+def test_a_run_can_be_stopped_and_another_started(page: Page) -> None:
+    page.get_by_label("1000", exact=True).check()
+    generate(page).click()
+    expect(state(page)).to_contain_text("Denoising")
+    page.get_by_role("button", name="Stop").click()
+    expect(state(page)).to_have_text("Stopped")
+    page.wait_for_timeout(500)
+    expect(state(page)).to_have_text("Stopped")
+    page.get_by_label("10", exact=True).check()
+    draw(page)
+    expect_step(page, 10, 10)
+
+
+def test_what_the_server_refuses_is_said_and_the_page_goes_on(page: Page) -> None:
+    def spoil(route: Route) -> None:
+        body = json.loads(route.request.post_data or "")
+        body["data"][1] = -1  # the seed
+        route.continue_(post_data=json.dumps(body))
+
+    page.route("**/queue/join*", spoil)
+    generate(page).click()
+    expect(state(page)).to_contain_text("Seed must be a whole number")
+    page.unroute("**/queue/join*")
+    draw(page)
+
+
+def test_the_player_works_by_keyboard_without_the_server(page: Page, calls: list[str]) -> None:
+    timeline = part(page, "timeline")
+    timeline.focus()
+    for key, index in (("Home", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("ArrowLeft", 2), ("End", STEPS)):
+        page.keyboard.press(key)
+        expect_step(page, index)
+    expect(timeline).to_have_attribute("aria-valuetext", f"step {STEPS} of {STEPS}")
+    page.keyboard.press("Space")  # from the end it starts anew
+    expect(part(page, "player")).to_have_attribute("data-playing", "true")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
+    seek(page, 4)
+    page.get_by_role("button", name="One step on").click()
+    expect_step(page, 5)
+    page.keyboard.press("ArrowLeft")  # also with the focus on a button of the player
+    expect_step(page, 4)
+    assert calls == []
+
+
+def test_speed_changes_how_long_it_takes(page: Page) -> None:
+    seconds = {}
+    for speed in ("0.5×", "2×"):
+        choose(page, speed)
+        seek(page, STEPS - 6)
+        seconds[speed] = page.evaluate(
+            """() => new Promise((resolve) => {
+                const player = document.querySelector("[data-role=player]");
+                const start = performance.now();
+                document.querySelector("[data-go=play]").click();
+                new MutationObserver(() => player.dataset.playing === "false" && resolve(performance.now() - start))
+                    .observe(player, { attributes: true });
+            })"""
+        )
+        expect_step(page, STEPS)
+    assert seconds["2×"] < seconds["0.5×"]
+
+
+def test_the_film_strip_leads_to_its_frames(page: Page) -> None:
+    thumbs = part(page, "strip").get_by_role("button")
+    expect(thumbs).to_have_count(11)
+    for i, index in ((0, 1), (5, 13), (10, STEPS)):
+        thumbs.nth(i).click()
+        expect_step(page, index)
+        expect(thumbs.nth(i)).to_have_attribute("aria-current", "true")
+    expect(part(page, "strip").locator("[aria-current]")).to_have_count(1)
+
+
+def test_the_third_view_shows_one_of_three(page: Page) -> None:
+    seek(page, 8)
+    views = {}
+    for name in ("Labels", "Change", "Noise"):
+        choose(page, name)
+        views[name] = picture(page, "third")
+    assert len(set(views.values())) == 3
+    choose(page, "Change")
+    expect(part(page, "third-note")).to_contain_text("×4")
+    seek(page, 1)
+    expect(part(page, "empty")).to_contain_text("Nothing came before")
+    choose(page, "Labels")
+    expect(part(page, "empty")).to_be_hidden()
+    page.locator("#settings input[type=number]").last.fill("1")  # the guidance
+    page.keyboard.press("Tab")
+    draw(page)
+    expect(part(page, "empty")).to_contain_text("With guidance 0 or 1")
+
+
+def test_the_chart_follows_the_run_and_moves_the_timeline(page: Page) -> None:
+    draw(page, "red cube", "yellow cylinder")
+    chart = page.locator("#stage .chances")
+    expect(chart.locator(".line")).to_have_count(2)
+    expect(chart.locator(".line.red .core")).to_have_count(1)
+    lines = [*chart.locator(".core, .other").all(), page.locator("#stage .level")]
+    assert len(lines) == 4  # two labels, the strongest other one, and the noise level
+    for line in lines:
+        assert (line.get_attribute("d") or "").count("L") == STEPS - 1
+    expect(part(page, "other")).to_contain_text("gray cylinder, 80")
+
+    for svg in (".chances", ".levels"):
+        box = page.locator(f"#stage {svg}").bounding_box()
+        assert box
+        page.locator(f"#stage {svg}").click(position={"x": box["width"] - 14, "y": 40})
+        expect_step(page, STEPS)
+        page.locator(f"#stage {svg}").click(position={"x": 48, "y": 40})
+        expect_step(page, 1)
+        expect(part(page, "timeline")).to_have_value("0")
+    cursor = page.locator("#stage .chances .cursor")
+    before = cursor.get_attribute("transform")
+    part(page, "timeline").press("End")
+    assert cursor.get_attribute("transform") != before
+
+
+def test_a_click_on_a_label_shows_where_it_acts(page: Page, calls: list[str]) -> None:
+    draw(page, "red cube", "cyan sphere")
+    calls.clear()
+    red, cyan = (part(page, "requested").get_by_role("button", name=name) for name in ("red cube", "cyan sphere"))
+    seek(page, 3)
+    red.focus()
+    page.keyboard.press("Enter")
+    expect(red).to_have_attribute("aria-pressed", "true")
+    expect(part(page, "heat")).to_be_visible()
+    expect(part(page, "legend")).to_be_visible()
+    expect(part(page, "note")).to_contain_text("red cube")
+    expect_step(page, STEPS)  # the finished picture
+    first = picture(page, "heat")
+    assert first != picture(page, "x0")
+    cyan.click()
+    expect(red).to_have_attribute("aria-pressed", "false")
+    expect(part(page, "note")).to_contain_text("cyan sphere")
+    assert picture(page, "heat") != first
+    assert len(calls) == 1  # the answer was for all labels
+    cyan.click()
+    expect(part(page, "heat")).to_be_hidden()
+    red.click()
+    seek(page, 3)
+    expect(part(page, "heat")).to_be_hidden()  # it belongs to the finished picture
+    expect(red).to_have_attribute("aria-pressed", "false")
+    assert len(calls) == 1
+
+
+def test_those_who_want_no_motion_see_the_newest_frame(browser: Browser, address: str) -> None:
+    page = browser.new_page(reduced_motion="reduce")
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    expect(state(page)).to_contain_text("example")
+    page.evaluate(RECORD)
+    draw(page)
+    expect_step(page, STEPS)
+    assert len(page.evaluate("shown")) < STEPS
+    page.close()
+
+
+@pytest.mark.parametrize("width", [390, 768, 1920])
+def test_pictures_stand_side_by_side(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    frames = page.locator("#stage .frame")
+    first, second = frames.nth(0).bounding_box(), frames.nth(1).bounding_box()
+    assert first and second
+    assert first["y"] == second["y"]
+    assert first["x"] + first["width"] < second["x"]
+    assert second["x"] + second["width"] <= width
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_moves_the_page(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    draw(page, "red cube", "cyan sphere")
+    page.evaluate(MEASURE)
+    draw(page)
+    part(page, "requested").get_by_role("button").first.click()
+    expect(part(page, "heat")).to_be_visible()
+    for name in ("Change", "Noise"):
+        choose(page, name)
+    part(page, "timeline").press("Home")
+    assert len(page.evaluate("[...heights]")) == 1
