@@ -1,0 +1,179 @@
+"""The tab Compare: the same labels and the same noise under two settings, side by side and in step."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gradio as gr
+
+from ddpm.checkpoint import ModelConfig
+from ddpm.demo.activity import Activity, View, buttons, screen
+from ddpm.demo.experiments import Side, compare_runs
+from ddpm.demo.frames import PAUSE, chunk, shown
+from ddpm.demo.handlers import Studio
+from ddpm.demo.models import Models
+from ddpm.demo.settings import MAX_GUIDANCE, SAMPLERS
+from ddpm.demo.stage import verdict
+from ddpm.demo.texts import element, text
+from ddpm.labels import check
+from ddpm.samplers import Step
+
+SIDES = ("A", "B")
+SAMPLER_NAMES = {value: name for name, value in SAMPLERS}
+SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
+
+Ready = dict[str, Any]
+"""What a ready comparison changes in the model's own settings."""
+
+READY: dict[str, tuple[Ready, Ready]] = {
+    "guidance": ({"guidance": 1}, {"guidance": 4}),
+    "steps": ({"steps": 10}, {"steps": 50}),
+    "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
+    "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
+}
+"""The ready comparisons, by the name of their text."""
+
+
+@dataclass(frozen=True)
+class Compare:
+    """What others may need of the tab."""
+
+    screen: gr.HTML
+
+
+def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number) -> Compare:
+    """Build and connect the tab. scene, seed: the page's own components."""
+    own = studio.pipeline.config
+    gr.HTML(
+        f"{element('h2', 'compare.title')}{element('p', 'compare.about')}",
+        apply_default_css=False,
+        elem_classes=["about"],
+    )
+    ready = _ready_buttons()
+    with gr.Row(elem_id="compare-sides"):
+        inputs = [*_side("A", models, own.guidance), *_side("B", models, 1.0)]
+    start, stop = buttons("compare")
+    activity = Activity("compare", start, stop, screen("compare"))
+
+    def run(labels: list[str], seed: int, *choices: Any) -> Iterator[View]:
+        half = len(choices) // 2
+        sides = tuple(
+            Side(models.get(model).settings(sampler, steps, guidance), model)
+            for model, sampler, steps, guidance in (choices[:half], choices[half:])
+        )
+        return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
+
+    activity.connect(scene, seed, run, inputs)
+    ready.click(None, ready, inputs, js=_fill(own)).then(None, [scene, seed], js=activity.ask)
+    return Compare(activity.screen)
+
+
+def compare_views(
+    studio: Studio, models: Models, labels: Sequence[str], seed: int, sides: tuple[Side, Side]
+) -> Iterator[View]:
+    """Compare, and yield the value of the screen about every 0.1 s; long runs are thinned to about 100 frames."""
+    halves = [_describe(models, side) for side in sides]
+    view: View = {"state": "running", "run": time.time_ns(), "labels": list(check(labels)), "sides": halves}
+    gathered: list[list[Step]] = [[], []]
+    frames = [set(shown(side.settings.steps)) for side in sides]
+    due = 0.0
+    for progress in compare_runs(models, labels, seed, sides):
+        step = progress.step
+        half = halves[progress.side]
+        half["seconds"] = progress.seconds
+        if step.index in frames[progress.side]:
+            gathered[progress.side].append(step)
+        if step.index == step.total:
+            half["verdict"] = verdict(check(labels), studio.evaluator(step.x0)[0])
+        if time.monotonic() >= due:
+            yield _flush(view, models, sides, gathered)
+            due = time.monotonic() + PAUSE
+    yield {**_flush(view, models, sides, gathered), "state": "done"}
+
+
+def _describe(models: Models, side: Side) -> dict[str, Any]:
+    settings = side.settings
+    return {
+        "model": side.model if len(models.names) > 1 else None,
+        "sampler": SAMPLER_NAMES[settings.sampler],
+        "total": settings.steps,
+        "guidance": settings.guidance,
+        "cost": side.cost,
+        "T": models.get(side.model).config.schedule.steps,
+        "chunks": [],
+        "seconds": 0.0,
+        "verdict": None,
+    }
+
+
+def _flush(view: View, models: Models, sides: Sequence[Side], gathered: list[list[Step]]) -> View:
+    """Return the value with what was gathered; the one before stays as it was, since gradio sends the difference."""
+    halves = []
+    for side, half, steps in zip(sides, view["sides"], gathered, strict=True):
+        if steps:
+            all_keys = chunk(steps, models.get(side.model).config.schedule)
+            half["chunks"] = [*half["chunks"], {key: all_keys[key] for key in SHOWN_KEYS}]
+            steps.clear()
+        halves.append(dict(half))
+    return {**view, "sides": halves}
+
+
+def _side(name: str, models: Models, guidance: float) -> list[gr.components.Component]:
+    """Build the settings of a side: model, sampler, steps, guidance."""
+    own = models.configs[models.names[0]]
+    with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
+        gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
+        model = gr.Dropdown(
+            list(models.names), value=models.names[0], label=text("compare.model"), visible=len(models.names) > 1
+        )
+        with gr.Row(elem_classes=["choices"]):
+            sampler = gr.Dropdown(SAMPLERS, value=own.sampler, label=text("settings.sampler"))
+            steps = gr.Number(
+                own.steps, label=text("settings.steps"), precision=0, minimum=1, maximum=own.schedule.steps
+            )
+        chosen = gr.Slider(
+            0, max(MAX_GUIDANCE, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
+        )
+    settings = [sampler, steps, chosen]
+    # another model comes with the settings that suit it
+    model.input(None, model, settings, js=f"(name) => ({json.dumps(_defaults(models.configs))})[name]")
+    return [model, *settings]
+
+
+def _defaults(configs: dict[str, ModelConfig]) -> dict[str, list[Any]]:
+    return {name: [config.sampler, config.steps, config.guidance] for name, config in configs.items()}
+
+
+def _ready_buttons() -> gr.HTML:
+    """Build a button for each of READY. A click sets the value to its key."""
+    names = "".join(f'<button type="button" data-key="{key}" data-text="compare.{key}"></button>' for key in READY)
+    return gr.HTML(
+        "",
+        html_template=f'<div><span class="title" data-text="compare.ready"></span>{names}</div>',
+        js_on_load="""
+            element.addEventListener("click", (event) => {
+              const button = event.target.closest("button");
+              if (!button) return;
+              props.value = button.dataset.key;
+              trigger("click");
+            });
+        """,
+        apply_default_css=False,
+        elem_id="compare-ready",
+        label="Ready comparisons",
+    )
+
+
+def _fill(own: ModelConfig) -> str:
+    """The script from the key of a ready comparison to the settings of both sides."""
+    values: dict[str, list[Any]] = {}
+    for key, halves in READY.items():
+        values[key] = []
+        for half in halves:
+            settings = {"sampler": own.sampler, "steps": own.steps, "guidance": own.guidance, **half}
+            values[key] += [own.name, settings["sampler"], settings["steps"], settings["guidance"]]
+    return f"(key) => ({json.dumps(values)})[key]"

@@ -1,0 +1,208 @@
+"""What the tabs Compare and Explore compute, as plain data: for the page and by program alike."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from ddpm.demo.handlers import Judge, Studio, check_seed, requested
+from ddpm.demo.models import Models
+from ddpm.demo.stage import verdict
+from ddpm.explore import DETERMINISTIC, End, redraw, walk_steps
+from ddpm.pipeline import Settings
+from ddpm.samplers import Step
+
+MAX_GALLERY = 16
+MIN_STOPS, MAX_STOPS = 5, 16
+WALKER = "dpm++"
+"""The sampler of a walk where the chosen one is not deterministic."""
+
+Verdict = dict[str, dict[str, float]]
+"""See `stage.verdict`."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One of two runs that are compared: how it samples, and with which of the `Models` (None: the page's own)."""
+
+    settings: Settings
+    model: str | None = None
+
+    @property
+    def cost(self) -> int:
+        """How often the network is asked at each step: guidance wants it with and without the labels."""
+        return 1 if self.settings.guidance in (0, 1) else 2
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A step of side 0 or 1, and the seconds that this side has computed so far."""
+
+    side: int
+    step: Step
+    seconds: float
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Several pictures after `index` of `total` steps.
+
+    images: float32 (N, 3, 64, 64), the predicted clean ones. seeds: one for each, where they differ in nothing else.
+    verdicts: one for each once they are finished, before that none.
+    """
+
+    index: int
+    total: int
+    images: Tensor
+    seeds: tuple[int, ...] = ()
+    verdicts: tuple[Verdict, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Redrawn:
+    """A picture that is noised and denoised again, after `index` of `total` steps.
+
+    before, noised, after: float32 (3, 64, 64). start: the timestep that the noise reaches.
+    verdict_before: by the labels it was drawn with; verdict_after: by the new ones, once it is finished.
+    """
+
+    index: int
+    total: int
+    start: int
+    before: Tensor
+    noised: Tensor
+    after: Tensor
+    verdict_before: Verdict
+    verdict_after: Verdict | None
+
+
+def compare_runs(models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side]) -> Iterator[Progress]:
+    """Draw the same labels from the same noise twice, in step: always the side goes on that has more noise left.
+
+    The last `Progress` of a side holds its result. Raises ValueError or LabelError before the first step.
+    """
+    scene = requested(scene)
+    runs = []
+    for side in sides:
+        settings = side.settings
+        runs.append(models.get(side.model).stream([scene], seed, settings.sampler, settings.steps, settings.guidance))
+    return _in_step(runs)
+
+
+def _in_step(runs: Sequence[Iterator[Step]]) -> Iterator[Progress]:
+    seconds = [0.0] * len(runs)
+    noise_left: dict[int, float] = {side: float("inf") for side in range(len(runs))}  # the last timestep of each
+    while noise_left:
+        side = max(noise_left, key=noise_left.__getitem__)
+        start = time.perf_counter()
+        step = next(runs[side])
+        seconds[side] += time.perf_counter() - start
+        yield Progress(side, step, seconds[side])
+        noise_left[side] = step.t
+        if step.index == step.total:
+            del noise_left[side]
+
+
+def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, settings: Settings) -> Iterator[Pictures]:
+    """Draw 1 to 16 pictures of the same labels in one batch, with the seeds from `seed` on; the last has the verdicts.
+
+    Raises ValueError or LabelError before the first step.
+    """
+    scene = requested(scene)
+    _check_count("pictures", count, 1, MAX_GALLERY)
+    seeds = tuple(range(seed, seed + count))
+    steps = studio.pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
+    return _pictures(studio.evaluator, steps, [(scene, scene)] * count, seeds)
+
+
+def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures]:
+    """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.explore.walk`.
+
+    settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Between the ends a
+    label of both is requested, and one of a single end may be there or not. Raises ValueError or LabelError before
+    the first step.
+    """
+    first, last = requested(start[0]), requested(end[0])
+    check_seed(start[1])
+    check_seed(end[1])
+    _check_count("stops", count, MIN_STOPS, MAX_STOPS)
+    steps = walk_steps(studio.pipeline, (first, start[1]), (last, end[1]), count, walking(settings))
+    either = tuple(dict.fromkeys([*first, *last]))
+    both = tuple(label for label in first if label in last)
+    between = [(both, either)] * (count - 2)
+    return _pictures(studio.evaluator, steps, [(first, first), *between, (last, last)])
+
+
+def walking(settings: Settings) -> Settings:
+    """Return the settings that a walk uses in place of these."""
+    return settings if settings.sampler in DETERMINISTIC else replace(settings, sampler=WALKER)
+
+
+def redraw_picture(
+    studio: Studio,
+    scene: Sequence[str],
+    seed: int,
+    settings: Settings,
+    percent: float,
+    new_scene: Sequence[str],
+    noise_seed: int,
+) -> Iterator[Redrawn]:
+    """Draw a picture, noise it `percent` (1..100) of the way to pure noise, and denoise it under the new scene.
+
+    noise_seed: names the new noise. Raises ValueError or LabelError before the first step.
+    """
+    scene, new_scene = requested(scene), requested(new_scene)
+    check_seed(seed)
+    check_seed(noise_seed)
+    if not 1 <= percent <= 100:
+        raise ValueError(f"the way back must be a number from 1 to 100 percent, not {percent!r}")
+    start = max(1, round(studio.pipeline.config.schedule.steps * percent / 100))
+    return _redrawn(studio, scene, seed, settings, start, new_scene, noise_seed)
+
+
+def _redrawn(
+    studio: Studio,
+    scene: tuple[str, ...],
+    seed: int,
+    settings: Settings,
+    start: int,
+    new_scene: tuple[str, ...],
+    noise_seed: int,
+) -> Iterator[Redrawn]:
+    before = studio.trajectory(scene, seed, settings).x0[-1]  # (1, 3, 64, 64)
+    verdict_before = verdict(scene, studio.evaluator(before)[0])
+    for step in redraw(studio.pipeline, before, new_scene, start, noise_seed, settings):
+        if step.index == 1:
+            noised = step.x[0]
+        done = step.index == step.total
+        verdict_after = verdict(new_scene, studio.evaluator(step.x0)[0]) if done else None
+        yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
+
+
+def _pictures(
+    evaluator: Judge,
+    steps: Iterator[Step],
+    wanted: Sequence[tuple[tuple[str, ...], tuple[str, ...]]],
+    seeds: tuple[int, ...] = (),
+) -> Iterator[Pictures]:
+    """wanted: for each picture the labels that must be there, and those that may be."""
+    for step in steps:
+        verdicts: tuple[Verdict, ...] = ()
+        if step.index == step.total:
+            verdicts = tuple(_verdict(*labels, p) for labels, p in zip(wanted, evaluator(step.x0), strict=True))
+        yield Pictures(step.index, step.total, step.x0, seeds, verdicts)
+
+
+def _verdict(needed: tuple[str, ...], allowed: tuple[str, ...], p: Tensor) -> Verdict:
+    groups = verdict(allowed, p)
+    groups["missing"] = {label: chance for label, chance in groups["missing"].items() if label in needed}
+    return groups
+
+
+def _check_count(what: str, count: Any, least: int, most: int) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or not least <= count <= most:
+        raise ValueError(f"{what} must be a whole number from {least} to {most}, not {count!r}")

@@ -1,0 +1,53 @@
+"""The models that a comparison can choose from: the page's own, and those of the bundled folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ddpm import checkpoint
+from ddpm.checkpoint import ModelConfig
+from ddpm.pipeline import Pipeline
+
+EVALUATOR = "evaluator"
+"""The folder among the checkpoints whose network judges and does not draw."""
+
+
+class Models:
+    """Pipelines by name, each loaded when it is first asked for, and then kept.
+
+    own: the page's model, which comes first, under the name in its config. folder: holds a folder for each bundled
+    model; the one that is the page's own is not offered twice.
+    """
+
+    def __init__(self, own: Pipeline, folder: Path) -> None:
+        self._loaded = {own.config.name: own}
+        self._folders: dict[str, Path] = {}
+        self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
+        for path in _bundled(folder):
+            config = checkpoint.read_config(path)
+            if config != own.config and path.name not in self.configs:
+                self._folders[path.name] = path
+                self.configs[path.name] = config
+
+    @property
+    def names(self) -> Sequence[str]:
+        """What `get` takes; the first is the page's own."""
+        return tuple(self.configs)
+
+    def get(self, name: str | None = None) -> Pipeline:
+        """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
+        name = self.names[0] if name is None else name
+        if name not in self.configs:
+            raise ValueError(f"model {name!r} is unknown; allowed are {', '.join(self.names)}")
+        if name not in self._loaded:
+            self._loaded[name] = Pipeline.from_pretrained(self._folders[name])
+        return self._loaded[name]
+
+
+def _bundled(folder: Path) -> list[Path]:
+    return sorted(
+        path.parent
+        for path in folder.glob(f"*/{checkpoint.CONFIG}")
+        if path.parent.name != EVALUATOR and (path.parent / checkpoint.WEIGHTS).is_file()
+    )

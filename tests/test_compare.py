@@ -1,0 +1,148 @@
+"""Two runs from the same noise: in step, on one timeline, with any of the bundled models."""
+
+import pytest
+import torch
+from conftest import ConstantJudge, tick
+from playwright.sync_api import Page, expect
+
+from ddpm import Pipeline, checkpoint
+from ddpm.demo.compare import compare_views
+from ddpm.demo.experiments import Side, compare_runs
+from ddpm.demo.handlers import Studio
+from ddpm.demo.models import Models
+from ddpm.labels import LabelError
+
+SCENE = ["red cube", "cyan sphere"]
+
+
+@pytest.fixture
+def models(pipeline: Pipeline, tmp_path) -> Models:
+    """The page's model, the same one once more, and another one; and a folder that holds no model that draws."""
+    checkpoint.save(tmp_path / "same", pipeline.network, pipeline.config)
+    other = checkpoint.ModelConfig(**{**vars(pipeline.config), "name": "other", "guidance": 1.0})
+    for folder in ("other", "evaluator"):
+        checkpoint.save(tmp_path / folder, pipeline.network, other)
+    (tmp_path / "notes").mkdir()
+    return Models(pipeline, tmp_path)
+
+
+def sides(pipeline: Pipeline, *settings: tuple[str, int, float]) -> tuple[Side, Side]:
+    a, b = (Side(pipeline.settings(*values)) for values in settings)
+    return a, b
+
+
+def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Models, pipeline: Pipeline):
+    assert models.names == ("tiny", "other")
+    assert models.get() is models.get("tiny") is pipeline
+    assert models.get("other") is models.get("other")
+    assert models.get("other").config.name == "other"
+    with pytest.raises(ValueError, match="'evaluator' is unknown; allowed are tiny, other"):
+        models.get("evaluator")
+
+
+def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pipeline):
+    settings = ("dpm++", 3, 2.0), ("ddpm", 7, 1.0)
+    last = {}
+    for progress in compare_runs(models, SCENE, 5, sides(pipeline, *settings)):
+        last[progress.side] = progress.step
+    for side, values in enumerate(settings):
+        torch.testing.assert_close(last[side].x0, pipeline.generate([SCENE], 5, *values))
+
+
+def test_the_run_with_more_noise_left_goes_on(models: Models, pipeline: Pipeline):
+    steps = [
+        (p.side, p.step.t) for p in compare_runs(models, SCENE, 0, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)))
+    ]
+    assert steps == [(0, 1000), (1, 1000), (0, 500), (1, 750), (1, 500), (1, 250)]
+
+
+def test_guidance_asks_the_network_twice_a_step(pipeline: Pipeline):
+    assert [Side(pipeline.settings(guidance=w)).cost for w in (0, 1, 2.5)] == [1, 1, 2]
+
+
+def test_what_cannot_be_compared_is_refused_at_once(models: Models, pipeline: Pipeline):
+    both = sides(pipeline, ("ddim", 2, 1), ("ddim", 2, 1))
+    with pytest.raises(LabelError, match="at least one object"):
+        compare_runs(models, [], 0, both)
+    with pytest.raises(ValueError, match="seed"):
+        compare_runs(models, SCENE, -1, both)
+
+
+def test_the_views_hold_every_frame_once_and_end_with_the_verdicts(models: Models, pipeline: Pipeline):
+    studio = Studio(pipeline, ConstantJudge())
+    views = [*compare_views(studio, models, SCENE, 0, sides(pipeline, ("ddim", 4, 1), ("ddim", 120, 1)))]
+    assert [view["state"] for view in views] == ["running"] * (len(views) - 1) + ["done"]
+    short, long = views[-1]["sides"]
+    assert [i for part in short["chunks"] for i in part["index"]] == [1, 2, 3, 4]
+    indices = [i for part in long["chunks"] for i in part["index"]]
+    assert len(indices) <= 101
+    assert (indices[0], indices[-1]) == (1, 120)
+    assert long["seconds"] > short["seconds"] > 0
+    assert set(short["verdict"]["missing"]) == {"cyan sphere"}
+
+
+# --- In the browser ---
+
+
+def open_tab(page: Page) -> None:
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator(".compare")).to_have_attribute("data-state", "empty")
+
+
+def facts(page: Page, role: str) -> list[str]:
+    return page.locator(f".compare .facts [data-part={role}]").all_inner_texts()
+
+
+PICTURES = (
+    """() => [...document.querySelectorAll('.compare .sides > figure canvas')].map((canvas) => canvas.toDataURL())"""
+)
+
+
+def test_a_ready_comparison_runs_and_both_sides_scrub_together(page: Page):
+    open_tab(page)
+    page.get_by_role("button", name="10 steps against 50").click()
+    expect(page.locator(".compare")).to_have_attribute("data-state", "done")
+    assert facts(page, "step") == ["10 / 10", "50 / 50"]
+    assert facts(page, "evaluations") == ["20 / 20", "100 / 100"]
+    assert page.locator(".compare .facts").first.locator(".missing").inner_text().startswith("✗")
+    end = page.evaluate(PICTURES)
+    cursor = page.get_by_label("Timeline from noise to picture")
+    cursor.fill("500")  # halfway: t = 500
+    assert facts(page, "step") == ["6 / 10", "26 / 50"]
+    assert all(now != before for now, before in zip(page.evaluate(PICTURES), end, strict=True))
+    cursor.press("ArrowLeft")
+    assert facts(page, "step") == ["5 / 10", "25 / 50"]
+    cursor.press("ArrowRight")
+    assert facts(page, "step") == ["6 / 10", "26 / 50"]
+    cursor.press("End")
+    assert page.evaluate(PICTURES) == end
+    cursor.press("Home")
+    page.get_by_role("button", name="Play", exact=True).last.click()
+    page.wait_for_function("Number(document.querySelector('[data-part=cursor]').value) > 100")
+    page.get_by_role("button", name="Pause", exact=True).last.click()
+    place = cursor.input_value()
+    page.wait_for_timeout(200)
+    assert cursor.input_value() == place
+
+
+def test_settings_of_ones_own_are_compared_or_refused(page: Page):
+    open_tab(page)
+    steps = page.locator("#compare-sides").get_by_label("Steps")
+    steps.nth(0).fill("3")
+    steps.nth(1).fill("5")
+    page.locator("#compare-start").click()
+    expect(page.locator(".compare")).to_have_attribute("data-state", "done")
+    assert facts(page, "step") == ["3 / 3", "5 / 5"]
+    assert facts(page, "evaluations") == ["6 / 6", "5 / 5"]  # guidance 2 against 1
+    tick(page)
+    page.locator("#compare-start").click()
+    expect(page.locator(".compare [data-part=state]")).to_have_text("Tick at least one object.")
+
+
+def test_a_comparison_can_be_stopped(page: Page):
+    open_tab(page)
+    page.locator("#compare-sides").get_by_label("Steps").nth(0).fill("1000")
+    page.locator("#compare-start").click()
+    page.locator("#compare-stop").click()  # waits until the run is on
+    expect(page.locator(".compare")).to_have_attribute("data-state", "stopped")
+    expect(page.locator("#compare-start")).to_be_enabled()

@@ -1,0 +1,151 @@
+"""The tab Explore: a gallery, a walk, and a picture that is put back into noise and drawn again."""
+
+import pytest
+import torch
+from conftest import ConstantJudge, tick
+from playwright.sync_api import Page, expect
+
+from ddpm import Pipeline
+from ddpm.demo.experiments import gallery, redraw_picture, walk_pictures, walking
+from ddpm.demo.handlers import Studio
+from ddpm.labels import LabelError
+
+SCENE, OTHER = ["red cube", "gray cylinder"], ["red cube", "blue sphere"]  # the judge sees the first
+
+
+@pytest.fixture
+def studio(pipeline: Pipeline) -> Studio:
+    return Studio(pipeline, ConstantJudge())
+
+
+def test_a_gallery_holds_one_picture_a_seed_and_its_verdict(studio: Studio):
+    settings = studio.pipeline.settings("ddim", 2)
+    *before, last = gallery(studio, SCENE, 7, 3, settings)
+    assert last.seeds == (7, 8, 9)
+    torch.testing.assert_close(last.images[2:], studio.pipeline.generate([SCENE], 9, "ddim", 2), atol=1e-3, rtol=0)
+    assert [verdict["missing"] for verdict in last.verdicts] == [{}, {}, {}]
+    assert all(pictures.verdicts == () for pictures in before)
+
+
+def test_on_a_walk_only_what_both_ends_want_must_be_there(studio: Studio):
+    settings = studio.pipeline.settings("ddim", 2)
+    *_, last = walk_pictures(studio, (SCENE, 0), (OTHER, 0), 5, settings)
+    assert last.images.shape == (5, 3, 64, 64)
+    assert [list(verdict["missing"]) for verdict in last.verdicts] == [[], [], [], [], ["blue sphere"]]
+    assert [list(verdict["unrequested"]) for verdict in last.verdicts] == [[], [], [], [], ["gray cylinder"]]
+
+
+def test_a_walk_takes_a_sampler_without_chance(pipeline: Pipeline):
+    assert walking(pipeline.settings("ddpm", 5)) == pipeline.settings("dpm++", 5)
+    assert walking(pipeline.settings("ddim", 5)) == pipeline.settings("ddim", 5)
+
+
+def test_a_redrawn_picture_begins_with_the_one_of_its_seed(studio: Studio):
+    settings = studio.pipeline.settings("ddim", 4)
+    *_, last = redraw_picture(studio, SCENE, 3, settings, 50, OTHER, 1)
+    assert (last.start, last.total) == (500, 2)
+    torch.testing.assert_close(last.before[None], studio.pipeline.generate([SCENE], 3, "ddim", 4))
+    assert last.verdict_before["missing"] == {}
+    assert last.verdict_after is not None
+    assert set(last.verdict_after["missing"]) == {"blue sphere"}
+
+
+def test_what_cannot_be_drawn_is_refused_at_once(studio: Studio):
+    settings = studio.pipeline.settings("ddim", 2)
+    with pytest.raises(ValueError, match="pictures must be a whole number from 1 to 16, not 17"):
+        gallery(studio, SCENE, 0, 17, settings)
+    with pytest.raises(ValueError, match="stops must be a whole number from 5 to 16, not 4"):
+        walk_pictures(studio, (SCENE, 0), (SCENE, 1), 4, settings)
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        walk_pictures(studio, (SCENE, 0), (SCENE, -1), 5, settings)
+    with pytest.raises(LabelError, match="at least one object"):
+        redraw_picture(studio, SCENE, 0, settings, 50, [], 1)
+    with pytest.raises(ValueError, match="from 1 to 100 percent, not 0"):
+        redraw_picture(studio, SCENE, 0, settings, 0, SCENE, 1)
+
+
+# --- In the browser ---
+
+
+def open_part(page: Page, name: str) -> None:
+    page.get_by_label("10", exact=True).check()  # few steps are enough here
+    page.get_by_role("tab", name="Explore").click()
+    page.get_by_role("tab", name=name).click()
+
+
+def finish(page: Page, part: str) -> None:
+    page.locator(f"#{part}-start").click()
+    expect(page.locator(f".{part}")).to_have_attribute("data-state", "done")
+
+
+def test_a_gallery_shows_verdicts_and_gives_its_seeds_away(page: Page):
+    tick(page, "red cube", "cyan sphere")
+    open_part(page, "Gallery")
+    page.get_by_label("number input for Pictures").fill("4")
+    finish(page, "gallery")
+    tiles = page.locator(".gallery .tiles button")
+    expect(tiles).to_have_count(4)
+    for i in range(4):
+        expect(tiles.nth(i)).to_contain_text(f"seed {i}")
+        expect(tiles.nth(i)).to_contain_text("Missing: cyan sphere. Extra: gray cylinder.")
+    expect(page.locator(".gallery .state")).to_contain_text("0 of 4")
+    tiles.nth(2).click()
+    expect(page.get_by_label("Seed", exact=True)).to_have_value("2")
+    expect(page.locator(".gallery .picked")).to_contain_text("Seed 2")
+    assert len(set(page.evaluate("[...document.querySelectorAll('.tiles canvas')].map((c) => c.toDataURL())"))) == 4
+
+
+def test_a_walk_leads_through_its_stops(page: Page):
+    open_part(page, "Walk")
+    page.get_by_label("number input for Stops").fill("5")
+    finish(page, "walk")
+    expect(page.locator(".walk .stops button")).to_have_count(5)
+    slider = page.get_by_label("Place on the walk")
+    picture = "document.querySelector('[data-part=picture]').toDataURL()"
+    seen = []
+    for key, stop in (("Home", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("End", 5)):
+        slider.press(key)
+        expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 5")
+        seen.append(page.evaluate(picture))
+    slider.fill("1.5")
+    seen.append(page.evaluate(picture))
+    assert len(set(seen)) == 5
+    expect(page.locator(".walk .verdict")).to_contain_text("gray cylinder")
+
+
+def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: Page):
+    open_part(page, "Walk")
+    page.get_by_label("DDPM", exact=True).first.check()
+    page.get_by_label("other objects").check()
+    page.locator("#walk-start").click()
+    expect(page.locator(".walk .state")).to_contain_text("Choose the second set of objects.")
+    page.get_by_label("Second set of objects").click()
+    page.get_by_role("option", name="blue cube").click()
+    page.keyboard.press("Escape")
+    finish(page, "walk")
+    expect(page.locator(".walk .state")).to_contain_text("DPM-Solver++ takes the place of DDPM")
+    expect(page.locator(".walk [data-part=to]")).to_have_text("blue cube")
+
+
+def test_a_picture_is_drawn_again_with_other_objects(page: Page):
+    tick(page, "red cube")
+    open_part(page, "Redraw")
+    page.get_by_label("number input for How far back").fill("40")
+    expect(page.locator("#meaning")).to_contain_text("Timestep 400")
+    finish(page, "redraw")
+    after = page.locator(".redraw [data-part=verdict-after]")
+    expect(after.locator(".found")).to_contain_text("red cube")  # the same objects, where none are chosen
+    page.get_by_role("button", name="Turn the red cube into a blue cube").click()
+    expect(after.locator(".missing")).to_contain_text("blue cube")
+    expect(page.locator(".redraw")).to_have_attribute("data-state", "done")
+    expect(page.locator("#meaning")).to_contain_text("Timestep 700")
+    tick(page, "red cube", "blue cube")
+    expect(page.get_by_role("button", name="Turn the red cube into a blue cube")).to_be_disabled()
+
+
+@pytest.mark.parametrize("width", [390, 1920])
+@pytest.mark.parametrize("part", ["Gallery", "Walk", "Redraw"])
+def test_no_part_is_wider_than_the_screen(page: Page, part: str, width: int):
+    page.set_viewport_size({"width": width, "height": 844})
+    open_part(page, part)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
