@@ -10,59 +10,80 @@ from pathlib import Path
 import gradio as gr
 
 from ddpm import Evaluator, Pipeline
-from ddpm.demo import picker, settings
+from ddpm.demo import picker, settings, share
+from ddpm.demo.activity import refusing
 from ddpm.demo.api import add_endpoints
-from ddpm.demo.handlers import MODEL_QUEUE, Studio
-from ddpm.demo.stage import FAILED, STOPPED, WAITING, stage
+from ddpm.demo.compare import compare_tab
+from ddpm.demo.explore import explore_tab
+from ddpm.demo.handlers import MODEL_QUEUE, Judge, Studio
+from ddpm.demo.lesson import lesson
+from ddpm.demo.models import Models
+from ddpm.demo.stage import FAILED, STOPPED, UNKNOWN, WAITING, stage
+from ddpm.demo.texts import TEXTS, element, text
 from ddpm.demo.theme import LAUNCH, asset
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
 
-def build_demo(pipeline: Pipeline, evaluator: Evaluator) -> gr.Blocks:
-    """Lay out the page around the model that draws and the one that judges, and connect it."""
-    studio = Studio(pipeline, evaluator)
+def build_demo(
+    pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None, folder: Path | None = None
+) -> gr.Blocks:
+    """Lay out the page around the model that draws and the one that judges, and connect it.
+
+    glance: see `Studio`. folder: where the model lies, with its measured figures if there are any.
+    """
+    studio, models = Studio(pipeline, evaluator, glance), Models(pipeline, CHECKPOINTS)
     first_example = picker.EXAMPLES[0]
 
-    with gr.Blocks(title="Watch a scene come out of noise", analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+    with gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
         gr.HTML(asset("intro.html"), apply_default_css=False, elem_id="intro")
+        notice = share.link_notice()
 
         with gr.Row(elem_id="bench"):
             with gr.Column(elem_id="picker"):
-                gr.HTML("<h2>What should be in the scene?</h2>", apply_default_css=False)
+                gr.HTML(element("h2", "picker.title"), apply_default_css=False)
                 rows = picker.shape_rows(first_example)
                 scene = picker.selection(first_example)
                 with gr.Row(elem_id="actions"):
-                    generate = gr.Button("Generate", variant="primary", elem_id="generate")
-                    stop = gr.Button("Stop", interactive=False, elem_id="stop")
-                    clear = gr.Button("Clear", elem_id="clear")
+                    generate = gr.Button(text("page.generate"), variant="primary", elem_id="generate")
+                    stop = gr.Button(text("page.stop"), interactive=False, elem_id="stop")
+                    clear = gr.Button(text("page.clear"), elem_id="clear")
                 examples = picker.examples()
 
-            screen = stage(studio.preview(first_example))
-
             with gr.Column(elem_id="settings"):
-                gr.HTML("<h2>How should it be drawn?</h2>", apply_default_css=False)
+                gr.HTML(element("h2", "settings.title"), apply_default_css=False)
+                presets = share.preset_buttons(pipeline.config)
                 with gr.Row(elem_id="seed"):
                     seed = settings.seed_number()
-                    dice = gr.Button("Random seed", elem_id="dice")
+                    dice = gr.Button(text("settings.dice"), elem_id="dice")
                 sampler = settings.sampler_choice(pipeline.config)
                 steps = settings.steps_choice(pipeline.config)
                 guidance = settings.guidance_slider(pipeline.config)
 
+            with gr.Tabs(elem_id="views"):
+                with gr.Tab(text("page.draw"), id="draw"):
+                    screen = stage(studio.preview(first_example))
+                    files = share.share_row(screen)
+                with gr.Tab(text("page.compare"), id="compare"):
+                    compare_tab(studio, models, scene, seed)
+                with gr.Tab(text("page.explore"), id="explore"):
+                    explore_tab(studio, scene, seed, sampler, steps, guidance)
+
+        lesson(pipeline, folder)
+
         # What the browser does by itself.
         gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
         clear.click(None, None, rows, js=picker.CLEAR)
-        examples.click(None, examples, rows, js=picker.SPREAD)
+        examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, None, None, js=share.START)
         dice.click(None, None, seed, js=settings.DICE)
 
         # What the models do.
         generate.click(None, seed, js=picker.ASK)
-        scene.submit(None, None, screen, js=WAITING)
+        asked = scene.submit(None, None, screen, js=WAITING)
         run = scene.submit(
-            studio.run,
+            refusing(studio.run),
             [scene, seed, sampler, steps, guidance],
             screen,
-            validator=studio.validate,
             trigger_mode="multiple",
             show_progress="hidden",
             api_visibility="private",
@@ -70,7 +91,13 @@ def build_demo(pipeline: Pipeline, evaluator: Evaluator) -> gr.Blocks:
         )
         run.failure(None, None, screen, js=FAILED)
         stop.click(None, None, screen, js=STOPPED, cancels=run)
-        add_endpoints(demo, studio)
+        where = screen.where(
+            studio.show_where, None, screen, show_progress="hidden", api_visibility="private", **MODEL_QUEUE
+        )
+        where.failure(None, None, screen, js=UNKNOWN)
+        controls = share.Controls(rows, seed, sampler, steps, guidance)
+        share.connect(demo, studio, screen, files, notice, presets, controls, asked, run)
+        add_endpoints(demo, studio, models)
 
     return demo.queue(max_size=32)
 
@@ -88,9 +115,11 @@ def main() -> None:
     try:
         pipeline = Pipeline.from_pretrained(arguments.checkpoint)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
+        glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", dtype=pipeline.dtype)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    build_demo(pipeline, evaluator).launch(server_port=int(port) if port else None, **LAUNCH)
+    folder = Path(arguments.checkpoint)
+    build_demo(pipeline, evaluator, glance, folder).launch(server_port=int(port) if port else None, **LAUNCH)
 
 
 if __name__ == "__main__":

@@ -1,55 +1,35 @@
-"""The page's work by program: the endpoint /generate, for gradio_client, HTTP and MCP."""
+"""The page's work by program: named endpoints for gradio_client and HTTP, which are also tools for MCP clients."""
 
-from dataclasses import asdict
-from typing import Literal
+import inspect
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import gradio as gr
-from gradio.processing_utils import save_pil_to_cache
 
-from ddpm.demo import stage
-from ddpm.demo.handlers import MODEL_QUEUE, Studio
-from ddpm.labels import check
-from ddpm.trajectory import to_picture
-
-Sampler = Literal["ddpm", "ddim", "dpm++"]
+from ddpm.demo.api_draw import Drawing
+from ddpm.demo.api_explore import Experiments
+from ddpm.demo.checks import Check
+from ddpm.demo.handlers import MODEL_QUEUE, Studio, judged
+from ddpm.demo.models import Models
 
 
-def add_endpoints(demo: gr.Blocks, studio: Studio) -> None:
+def add_endpoints(demo: gr.Blocks, studio: Studio, models: Models) -> None:
     """Add the endpoints to the page, inside whose context this is called."""
-    files = gr.File(visible=False)  # owns the pictures, so that `delete_cache` clears them away
+    files = gr.File(visible=False)  # owns the files, so that `delete_cache` clears them away
+    drawing = Drawing(studio, files)
+    experiments = Experiments(studio, models, files, drawing.checks)
+    for group in (drawing, experiments):
+        for work in group.endpoints:
+            _add(demo, work, group.checks)
 
-    def generate(
-        labels: list[str],
-        seed: int = 0,
-        sampler: Sampler | None = None,
-        steps: int | None = None,
-        guidance: float | None = None,
-    ) -> tuple[dict, dict]:
-        """Draw a 64x64 picture of a scene of colored objects with a diffusion model, and let an evaluator judge it.
 
-        An object is a color (gray, red, blue, green, brown, purple, cyan, yellow) and a shape (cube, sphere, cylinder).
+def _add(demo: gr.Blocks, work: Callable[..., Any], checks: Mapping[str, Check]) -> None:
+    """Add an endpoint with the name of the function, which shares the model's queue with the page."""
+    names = list(inspect.signature(work).parameters)
+    endpoint = gr.api(work, api_name=work.__name__, **MODEL_QUEUE)
 
-        Parameters:
-            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
-            seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim or dpm++; null takes the model's own, here and below.
-            steps: The number of denoising steps, 1 to 1000.
-            guidance: How strongly the labels count, from 0 (not at all) to 20.
-        Returns:
-            The picture, a PNG file.
-            A report: labels found, missing and unrequested with the evaluator's probabilities, and the settings used.
-        """
-        scene = check(labels)
-        x = studio.pipeline.generate([scene], seed, sampler, steps, guidance)
-        path = save_pil_to_cache(to_picture(x[0]), files.GRADIO_CACHE, format="png")
-        files.temp_files.add(path)
-        report = {
-            "labels": list(scene),
-            **stage.verdict(scene, studio.evaluator(x)[0]),
-            "seed": seed,
-            **asdict(studio.pipeline.settings(sampler, steps, guidance)),
-        }
-        return gr.FileData(path=path, mime_type="image/png").model_dump(), report
+    def validate(*values: Any) -> Any:
+        verdicts = [judged(checks[name], value) for name, value in zip(names, values, strict=True)]
+        return verdicts if len(verdicts) > 1 else verdicts[0]  # Gradio puts a single one into a list itself
 
-    endpoint = gr.api(generate, api_name="generate", **MODEL_QUEUE)
-    demo.fns[endpoint["id"]].validator = studio.validate  # `gr.api` takes none itself
+    demo.fns[endpoint["id"]].validator = validate  # `gr.api` takes none itself

@@ -5,6 +5,8 @@ from typing import Any
 
 import gradio as gr
 
+from ddpm.demo.texts import I18N, head_script
+
 _ASSETS = Path(__file__).parent / "assets"
 
 
@@ -42,10 +44,22 @@ THEME = gr.themes.Base(
     button_primary_text_color_dark="white",
 )
 
-# The style sheet goes into the head as it is: gradio would rewrite the selectors of `css=`.
+_SCRIPTS = ("frames.js", "player.js", "chart.js", "activity.js")
+"""What the scripts of several components share, in the order in which it is needed."""
+
+
+def _head() -> str:
+    """Return style sheets and scripts for the page's head. Gradio would rewrite the selectors of `css=`."""
+    sheets = ["page.css", *sorted(file.name for file in _ASSETS.glob("*.css") if file.name != "page.css")]
+    styles = "".join(f"<style>{asset(name)}</style>" for name in sheets)
+    return styles + head_script() + "".join(f"<script>{asset(name)}</script>" for name in _SCRIPTS)
+
+
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
-    "head": f"<style>{asset('page.css')}</style>",
+    "head": _head(),
+    "i18n": I18N,
     "favicon_path": str(_ASSETS / "favicon.svg"),
     "footer_links": ["api", "settings"],
+    "mcp_server": True,
 }

@@ -1,0 +1,27 @@
+"""Checks of what programs send to the endpoints, beside those that the page needs too."""
+
+from collections.abc import Callable
+from typing import Any
+
+Check = Callable[[Any], object]
+"""Raises ValueError for a value that will not do."""
+
+
+def one_of(what: str, allowed: tuple[str, ...]) -> Check:
+    """Return the check of a value that must be one of a few."""
+
+    def check_value(value: Any) -> None:
+        if value not in allowed:
+            raise ValueError(f"{what} {value!r} is unknown; allowed are {', '.join(allowed)}")
+
+    return check_value
+
+
+def whole(what: str, least: int, most: int) -> Check:
+    """Return the check of a whole number."""
+
+    def check_value(value: Any) -> None:
+        if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+            raise ValueError(f"{what} must be a whole number from {least} to {most}, not {value!r}")
+
+    return check_value

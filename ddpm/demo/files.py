@@ -1,0 +1,74 @@
+"""Files that people take away: written into Gradio's cache, from where `delete_cache` clears them."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Literal, TypedDict, get_args
+
+from gradio.blocks import Block
+from gradio.processing_utils import save_bytes_to_cache
+from PIL import Image
+
+from ddpm.trajectory import Trajectory
+
+
+class FileMeta(TypedDict):
+    """The mark by which Gradio knows a file."""
+
+    _type: Literal["gradio.FileData"]
+
+
+class File(TypedDict):
+    """A `gradio.FileData` as plain data, which clients receive and send as a file."""
+
+    path: str
+    url: str | None
+    size: int | None
+    orig_name: str | None
+    mime_type: str | None
+    is_stream: bool
+    meta: FileMeta
+
+
+Format = Literal["png", "strip", "gif", "mp4", "npz"]
+"""The picture, the film strip, the film (twice), every step as arrays."""
+
+FORMATS: tuple[Format, ...] = get_args(Format)
+
+_WRITERS: dict[Format, tuple[Callable[[Trajectory, BytesIO], None], str, str]] = {
+    "png": (Trajectory.save_png, ".png", "image/png"),
+    "strip": (Trajectory.save_strip, "_strip.png", "image/png"),
+    "gif": (Trajectory.save_gif, ".gif", "image/gif"),
+    "mp4": (Trajectory.save_mp4, ".mp4", "video/mp4"),
+    "npz": (Trajectory.save_npz, ".npz", "application/octet-stream"),
+}
+
+
+def run_file(owner: Block, run: Trajectory, format: Format) -> File:
+    """Write a run of one image in a format, under a name such as red-cube_cyan-sphere_seed7.gif."""
+    write, ending, mime = _WRITERS[format]
+    objects = "_".join(label.replace(" ", "-") for label in run.scenes[0]) or "empty"
+    buffer = BytesIO()
+    write(run, buffer)
+    return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{ending}", mime)
+
+
+def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png") -> File:
+    """Keep a picture as PNG, pixel for pixel."""
+    buffer = BytesIO()
+    picture.save(buffer, "PNG")
+    return cached(owner, buffer.getvalue(), name, "image/png")
+
+
+def cached(owner: Block, data: bytes, name: str, mime: str) -> File:
+    """Keep data as a file of that name in the cache; it is cleared away with the files of the component `owner`."""
+    path = save_bytes_to_cache(data, name, owner.GRADIO_CACHE)
+    owner.temp_files.add(path)
+    return File(
+        path=path,
+        url=None,
+        size=len(data),
+        orig_name=name,
+        mime_type=mime,
+        is_stream=False,
+        meta={"_type": "gradio.FileData"},
+    )
