@@ -77,7 +77,7 @@ def test_weights_in_channels_last_are_saved_too(tmp_path, network):
 def test_saving_again_replaces_the_checkpoint(folder):
     other = build("context_unet", OPTIONS)
     save(folder, other, CONFIG)
-    assert torch.equal(load(folder)[0].state_dict()["time1.0.bias"], other.state_dict()["time1.0.bias"])
+    assert torch.equal(load(folder)[0].state_dict()["times.0.0.bias"], other.state_dict()["times.0.0.bias"])
 
 
 def test_a_save_that_fails_leaves_the_old_checkpoint(folder, network, monkeypatch):
@@ -88,7 +88,7 @@ def test_a_save_that_fails_leaves_the_old_checkpoint(folder, network, monkeypatc
     with pytest.raises(OSError, match="disk full"):
         save(folder, build("context_unet", OPTIONS), CONFIG)
     loaded, _ = load(folder)
-    assert torch.equal(loaded.state_dict()["time1.0.bias"], network.state_dict()["time1.0.bias"])
+    assert torch.equal(loaded.state_dict()["times.0.0.bias"], network.state_dict()["times.0.0.bias"])
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors"])

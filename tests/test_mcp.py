@@ -4,6 +4,7 @@ import asyncio
 import base64
 import io
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,8 @@ def ask(address: str, work: Callable[[ClientSession], Awaitable[Any]]) -> Any:
             await client.initialize()
             return await work(client)
 
-    return asyncio.run(session())
+    with ThreadPoolExecutor(1) as other:  # this thread may be the one that drives the browser, with a loop of its own
+        return other.submit(lambda: asyncio.run(session())).result()
 
 
 def test_every_endpoint_is_a_tool_that_explains_itself(address: str) -> None:

@@ -117,7 +117,7 @@ def test_the_switch_changes_everything_in_place(browser: Browser, address: str) 
 def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: str) -> None:
     with opened(browser, address, "en-US") as page:
         page.get_by_role("button", name="Settings").click()
-        page.get_by_role("listbox", name="Language").fill("繁體中文")
+        page.get_by_role("dialog").get_by_label("Language").fill("繁體中文")
         page.get_by_role("option", name="繁體中文").click()
         page.keyboard.press("Escape")
         expect(page.locator("h1")).to_have_text("看場景從雜訊中浮現")
