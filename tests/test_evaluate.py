@@ -137,6 +137,6 @@ def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
     assert list(report["forward_seconds_by_batch"]) == ["1", "2", "8", "16"]
     assert all(seconds > 0 for seconds in report["forward_seconds_by_batch"].values())
     assert report["generate_seconds"] > 0 and report["settings"]["steps"] == 3
-    assert set(report["page"]) == {"steps", "generate", "frames", "evaluator", "frames_share"}
+    assert set(report["page"]) == {"steps", "generate", "frames", "charts", "share", "after"}
     assert report["page"]["steps"] == 2 and report["page"]["generate"] > 0
     assert report["hardware"]["threads"] >= 1 and report["hardware"]["device"]

@@ -57,26 +57,35 @@ def generate_seconds(pipe: Pipeline, repeats: int) -> float:
 def page_seconds(pipe: Pipeline, evaluator: Judge, glance: Judge, repeats: int, steps: int) -> dict[str, float]:
     """What the page adds to a run of so many steps, in seconds: medians.
 
-    generate: `Pipeline.generate` alone. frames: encoding the frames and keeping the run. evaluator: judging every step.
-    frames_share: frames / generate. The three are timed in turn and compared within each turn, so that a machine that
-    is busy with other things disturbs the differences less.
+    generate: `Pipeline.generate` alone. frames: encoding the frames and keeping the run. charts: the evaluator's looks
+    on the way and its word on the picture. share: (frames + charts) / generate. after: its look at all other steps,
+    when the picture stands. Each is timed in turn and compared within each turn, so that a machine that is busy with
+    other things disturbs the differences less.
     """
     settings = pipe.settings(steps=steps)
     choice = (settings.sampler, settings.steps, settings.guidance)
     page, blind = Studio(pipe, evaluator, glance), Studio(pipe, lambda x: torch.zeros(len(x), labels.NUM_LABELS))
     calls: tuple[Callable[[], object], ...] = (
         lambda: pipe.generate([SCENE], 0, *choice),
-        lambda: list(blind.run(SCENE, 0, *choice)),
+        lambda: _until_done(blind, *choice),
+        lambda: _until_done(page, *choice),
         lambda: list(page.run(SCENE, 0, *choice)),
     )
     turns = [[median_seconds(call, 1, pipe.device) for call in calls] for _ in range(repeats)]
     return {
         "steps": steps,
-        "generate": statistics.median(generate for generate, _, _ in turns),
-        "frames": statistics.median(frames - generate for generate, frames, _ in turns),
-        "evaluator": statistics.median(judged - frames for _, frames, judged in turns),
-        "frames_share": statistics.median((frames - generate) / generate for generate, frames, _ in turns),
+        "generate": statistics.median(generate for generate, *_ in turns),
+        "frames": statistics.median(frames - generate for generate, frames, _, _ in turns),
+        "charts": statistics.median(shown - frames for _, frames, shown, _ in turns),
+        "share": statistics.median((shown - generate) / generate for generate, _, shown, _ in turns),
+        "after": statistics.median(whole - shown for _, _, shown, whole in turns),
     }
+
+
+def _until_done(studio: Studio, sampler: str, steps: int, guidance: float) -> None:
+    for value in studio.run(SCENE, 0, sampler, steps, guidance):
+        if value["state"] == "done":
+            return
 
 
 def hardware(device: torch.device) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
 
 SHOWN = 100  # longer runs are thinned to about so many frames
-PAUSE = 0.1  # seconds between two chunks: quick for the eye, and little work beside the sampling
+PAUSE = 0.12  # seconds between two chunks: quick for the eye, and little work beside the sampling
 EPS_RANGE = 3.0  # predicted noise beyond it is clipped; a normal deviate rarely is
 PULL_RANGE = 0.5  # a mean change of this much, of the 2 between black and white, is shown as white
 

@@ -25,6 +25,8 @@ MAX_SEED = 2**53 - 1
 PREVIEW_STEPS = 25
 """At most so many steps are taken before the page can be shown."""
 
+GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
+
 MEMORY = 2**28
 """Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
 
@@ -58,21 +60,43 @@ class Studio:
     def run(
         self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float
     ) -> Iterator[dict[str, Any]]:
-        """Denoise one scene, and yield the value of the stage about ten times a second. Raises ValueError."""
-        start = time.monotonic()
+        """Denoise one scene, and yield the value of the stage about ten times a second. Raises ValueError.
+
+        On the way the evaluator looks at a step now and then, so that it does not keep the sampler waiting. At the end
+        the picture and the word on it come first; what it says of all other steps follows in a last value.
+        """
+        start = looked = time.monotonic()
         scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
         check_seed(seed)
         schedule = self.pipeline.config.schedule
         run = self._new_id()
         kept: list[Step] = []
         sent: list[dict[str, Any]] = []
+        shown: list[Step] = []
+        p: list[list[float] | None] = []  # one for each frame; None where the evaluator has not looked yet
+
+        def value(state: stage.State, seconds: float) -> dict[str, Any]:
+            return stage.view(run, scene, seed, settings, schedule, sent, p, seconds, state)
+
         for some in frames.chunks(_keep(self.pipeline.stream([scene], seed, sampler, steps, guidance), kept)):
-            sent = [*sent, {**frames.chunk(some, schedule), "p": self._judge(some)}]  # a new list: Gradio compares
-            done = some[-1].index == some[-1].total
-            if done:
-                self._remember(Trajectory.collect(kept, [scene], seed, settings))
-            seconds = time.monotonic() - start
-            yield stage.view(run, scene, seed, settings, schedule, sent, seconds, "done" if done else "running")
+            newest, done = some[-1], some[-1].index == some[-1].total
+            sent = [*sent, frames.chunk(some, schedule)]  # a new list: Gradio compares
+            shown += some
+            p = [*p, *[None] * len(some)]
+            if done or time.monotonic() - looked > GLANCE_PAUSE:
+                p[-1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
+                looked = time.monotonic()
+            if not done:
+                yield value("running", time.monotonic() - start)
+        self._remember(Trajectory.collect(kept, [scene], seed, settings))
+        seconds = time.monotonic() - start
+        yield value("done", seconds)
+        rest = [k for k, row in enumerate(p) if row is None]
+        if rest:
+            p = list(p)
+            for k, row in zip(rest, _rows(self.glance(torch.cat([shown[k].x0 for k in rest]))), strict=True):
+                p[k] = row
+            yield value("done", seconds)
 
     def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
         """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
@@ -109,13 +133,6 @@ class Studio:
             judged(lambda number: settings(guidance=number), guidance),
         ]
 
-    def _judge(self, steps: Sequence[Step]) -> list[list[float]]:
-        """Return 24 probabilities for each step."""
-        p = self.glance(torch.cat([step.x0 for step in steps]))
-        if steps[-1].index == steps[-1].total:
-            p[-1] = self.evaluator(steps[-1].x0)[0]
-        return [[round(value, 4) for value in row] for row in p.tolist()]
-
     def _new_id(self) -> int:
         """Return a number for a run, larger than all before, also those of an earlier start of this program."""
         with self._lock:
@@ -135,6 +152,10 @@ def _keep(steps: Iterator[Step], kept: list[Step]) -> Iterator[Step]:
     for step in steps:
         kept.append(step)
         yield step
+
+
+def _rows(p: Tensor) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in p.tolist()]
 
 
 def _size(run: Trajectory) -> int:

@@ -52,13 +52,14 @@ def view(
     settings: Settings,
     schedule: NoiseSchedule,
     chunks: list[dict[str, Any]],
+    p: list[list[float] | None],
     seconds: float,
     state: State,
 ) -> dict[str, Any]:
     """Describe a run as far as it has come, as plain data for the browser.
 
     run: tells runs apart; later ones have larger numbers. scene: the requested labels. seconds: how long it has taken.
-    chunks: see `frames.chunk`; beside that each has, as "p", a list of 24 probabilities for each of its frames.
+    chunks: see `frames.chunk`. p: for each frame of the chunks together 24 probabilities, or None as yet.
     """
     timesteps = schedule.timesteps(settings.steps)
     return {
@@ -73,6 +74,7 @@ def view(
         "logSnr": [float(schedule.log_snr(t)) for t in (timesteps[0], timesteps[-1])],
         "seconds": seconds,
         "chunks": chunks,
+        "p": p,
     }
 
 

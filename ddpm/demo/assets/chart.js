@@ -36,7 +36,7 @@
       document.addEventListener("localechange", () => this.draw());
     }
 
-    // run: a DDPM.Run whose frames have `p`, the probability of each of `names`. labels: those requested.
+    // run: a DDPM.Run whose frames have `p`, the probability of each of `names`, or null where nobody has looked yet. labels: those requested.
     // expected: how many frames there will be. range: the log SNR at the run's first and last step.
     open(run, labels, names, expected, range) {
       Object.assign(this, { run, labels, names, expected, range, k: 0 });
@@ -56,9 +56,9 @@
       return LEFT + share * (this.width - LEFT - RIGHT);
     }
 
-    // The id of the likeliest label that was not requested, in a frame.
-    other(frame) {
-      return frame.p.reduce((best, p, id) => (this.ids.includes(id) || (best >= 0 && frame.p[best] >= p) ? best : id), -1);
+    // The id of the likeliest label that was not requested, given all probabilities.
+    other(p) {
+      return p.reduce((best, chance, id) => (this.ids.includes(id) || (best >= 0 && p[best] >= chance) ? best : id), -1);
     }
 
     draw() {
@@ -72,19 +72,19 @@
     drawChances() {
       const bottom = HEIGHT - BOTTOM;
       const y = (p) => bottom - p * (bottom - TOP);
-      const { frames } = this.run;
+      const frames = this.run.frames.filter((frame) => frame.p);
       const path = (value) => frames.map((frame, k) => `${k ? "L" : "M"}${this.x(frame.index).toFixed(1)} ${y(value(frame)).toFixed(1)}`).join("");
       const every = Math.max(1, Math.round(this.expected / MARKERS));
       const lines = this.labels.map((label, i) => {
         const [color, shape] = label.split(" ");
         const line = path((frame) => frame.p[this.ids[i]]);
         const offset = Math.round((i * every) / this.labels.length);
-        const markers = frames
-          .filter((_, k) => k % every === offset)
+        const markers = this.run.frames
+          .filter((frame, k) => frame.p && k % every === offset)
           .map((frame) => `<path class="mark" d="${SHAPES[shape]}" transform="translate(${this.x(frame.index)} ${y(frame.p[this.ids[i]])})"/>`);
         return `<g class="line ${color}"><path class="edge" d="${line}"/><path class="core" d="${line}"/>${markers.join("")}</g>`;
       });
-      const others = frames.length ? `<path class="other" d="${path((frame) => frame.p[this.other(frame)] ?? 0)}"/>` : "";
+      const others = frames.length ? `<path class="other" d="${path((frame) => frame.p[this.other(frame.p)] ?? 0)}"/>` : "";
       const grid = [0, 0.5, 1].map((p) => this.rule(y(p), percent(p), p === 0.5 ? "seen" : ""));
       this.show(this.chances, grid.join("") + this.steps(bottom) + others + lines.join(""), bottom);
     }
@@ -132,9 +132,10 @@
         veil.setAttribute("x", x);
         veil.setAttribute("width", Math.max(0, this.width - x));
       }
-      const id = this.other(frame);
-      const label = id < 0 ? "" : DDPM.label(this.names[id]);
-      this.root.querySelector('[data-role="other"]').textContent = DDPM.text("stage.other", { label, chance: percent(frame.p[id] ?? 0) });
+      const p = this.run.seen(frame);
+      const id = p ? this.other(p) : -1;
+      this.root.querySelector('[data-role="other"]').textContent =
+        id < 0 ? "" : DDPM.text("stage.other", { label: DDPM.label(this.names[id]), chance: percent(p[id]) });
     }
   };
 })();

@@ -33,8 +33,8 @@ window.DDPM = window.DDPM || {};
       this.ended = false; // whether no more frames will come
     }
 
-    // Take over a chunk. What else the sender put in it, one entry a frame, is kept too (`extra`: its keys).
-    add(chunk, extra = []) {
+    // Take over a chunk.
+    add(chunk) {
       const bytes = {};
       for (const key of ["x", "x0", "eps", "pull"]) bytes[key] = chunk[key] ? DDPM.decode(chunk[key]) : null;
       chunk.index.forEach((index, k) => {
@@ -43,10 +43,14 @@ window.DDPM = window.DDPM || {};
           const size = key === "pull" ? PIXELS : 3 * PIXELS;
           frame[key] = all && all.subarray(k * size, (k + 1) * size);
         }
-        for (const key of extra) frame[key] = chunk[key][k];
         this.frames.push(frame);
       });
       if (this.complete) this.ended = true;
+    }
+
+    // What the evaluator saw in this frame, or else in the last one before it that it has looked at; or undefined.
+    seen(frame) {
+      return this.frames.findLast((other) => other.p && other.index <= frame.index)?.p;
     }
 
     get last() {

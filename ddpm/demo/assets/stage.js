@@ -39,12 +39,12 @@ function take() {
   if (value.run <= overId) return; // the last words of an old run
   if (fresh) begin(value);
   view = value;
-  for (const chunk of value.chunks.slice(taken)) run.add(chunk, ["p"]);
-  if (value.chunks.length > taken) {
-    taken = value.chunks.length;
-    chart.draw();
-    player.grow();
-  }
+  const grown = value.chunks.length > taken;
+  for (const chunk of value.chunks.slice(taken)) run.add(chunk);
+  taken = value.chunks.length;
+  run.frames.forEach((frame, k) => (frame.p = value.p[k]));
+  chart.draw();
+  if (grown) player.grow();
   setState(value.state);
 }
 
@@ -143,7 +143,8 @@ function fillList(list, entries, done) {
 
 function showChips(frame) {
   const done = finished(frame);
-  const chance = (label) => frame.p[NAMES.indexOf(label)];
+  const p = run.seen(frame) ?? [];
+  const chance = (label) => p[NAMES.indexOf(label)] ?? 0;
   const requested = view.labels.map((label) => [label, chance(label) >= THRESHOLD ? "found" : "missing", chance(label)]);
   const others = NAMES.filter((label) => chance(label) >= THRESHOLD && !view.labels.includes(label))
     .sort((a, b) => chance(b) - chance(a))
