@@ -49,7 +49,15 @@ def test_every_spec_gets_its_figures(work: Path, capsys: pytest.CaptureFixture[s
     first, second = report["specs"]
     assert set(first) == {
         *("spec", "images", "labels", "seeds", "topk_accuracy", "topk_standard_error", "per_image_accuracy"),
-        *("exact_match", "by_object_count", "seconds_per_image", "sampler", "steps", "guidance"),
+        *(
+            "exact_match",
+            "exact_standard_error",
+            "by_object_count",
+            "seconds_per_image",
+            "sampler",
+            "steps",
+            "guidance",
+        ),
     }
     assert (first["images"], first["labels"], first["seeds"]) == (3, 3, 2)
     assert (second["images"], second["labels"]) == (1, 3)
@@ -118,10 +126,13 @@ def test_figures_are_means_over_seeds() -> None:
     assert result["topk_standard_error"] == pytest.approx(math.sqrt(1 / 3) / math.sqrt(3), abs=1e-5)
     assert result["per_image_accuracy"] == pytest.approx(2 / 3, abs=1e-5)
     assert result["exact_match"] == pytest.approx((3 + 1 + 3) / 9, abs=1e-5)  # the empty scene is right each time
+    assert result["exact_standard_error"] == pytest.approx((2 / 3) / 3, abs=1e-5)
     assert result["by_object_count"]["2"] == {
         "images": 1,
         "topk_accuracy": pytest.approx(2 / 3, abs=1e-5),
+        "topk_standard_error": pytest.approx(1 / 3, abs=1e-5),
         "exact_match": pytest.approx(2 / 3, abs=1e-5),
+        "exact_standard_error": pytest.approx(1 / 3, abs=1e-5),
     }
 
 

@@ -42,26 +42,30 @@ def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tupl
 def score(p: Tensor, scenes: Scenes) -> dict[str, Any]:
     """The figures of probabilities p (seeds, N, 24) for N scenes; null where a figure has nothing to count."""
     requested = labels.encode(scenes)
-    topk = [topk_accuracy(repetition, requested) for repetition in p]
     counts = requested.sum(dim=1).int()
-    flat, flat_requested, flat_counts = p.flatten(0, 1), requested.repeat(len(p), 1), counts.repeat(len(p))
     return {
         "images": len(scenes),
         "labels": int(counts.sum()),
         "seeds": len(p),
+        **_figures(p, requested),
+        "per_image_accuracy": _figure(per_image_accuracy(p.flatten(0, 1), requested.repeat(len(p), 1))),
+        "by_object_count": {
+            str(count): {"images": int(chosen.sum()), **_figures(p[:, chosen], requested[chosen])}
+            for count in sorted(set(counts.tolist()))
+            for chosen in [counts == count]
+        },
+    }
+
+
+def _figures(p: Tensor, requested: Tensor) -> dict[str, float | None]:
+    """Means over the seeds of p (seeds, N, 24), each with its standard error, for requested labels (N, 24)."""
+    topk = [topk_accuracy(repetition, requested) for repetition in p]
+    exact = [exact_match(repetition, requested) for repetition in p]
+    return {
         "topk_accuracy": _figure(statistics.fmean(topk)),
         "topk_standard_error": _figure(_standard_error(topk)),
-        "per_image_accuracy": _figure(per_image_accuracy(flat, flat_requested)),
-        "exact_match": _figure(exact_match(flat, flat_requested)),
-        "by_object_count": {
-            str(count): {
-                "images": int((counts == count).sum()),
-                "topk_accuracy": _figure(topk_accuracy(flat[chosen], flat_requested[chosen])),
-                "exact_match": _figure(exact_match(flat[chosen], flat_requested[chosen])),
-            }
-            for count in sorted(set(counts.tolist()))
-            for chosen in [flat_counts == count]
-        },
+        "exact_match": _figure(statistics.fmean(exact)),
+        "exact_standard_error": _figure(_standard_error(exact)),
     }
 
 
@@ -86,20 +90,22 @@ def make_place(file: Path) -> None:
 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """The results as text, a line a spec."""
-    lines = [f"{'spec':<24} {'images':>7} {'top-k':>16} {'per image':>10} {'exact':>8} {'s/image':>8}"]
+    lines = [f"{'spec':<24} {'images':>7} {'top-k':>16} {'exact':>16} {'per image':>10} {'s/image':>8}"]
     for result in results:
-        error = result["topk_standard_error"]
-        topk = f"{_text(result['topk_accuracy'])}" + (f" ± {error:.4f}" if error is not None else "")
+        topk = with_error(result["topk_accuracy"], result["topk_standard_error"])
+        exact = with_error(result["exact_match"], result["exact_standard_error"])
         lines.append(
-            f"{Path(result['spec']).name:<24} {result['images']:>3} x {result['seeds']} {topk:>16} "
-            f"{_text(result['per_image_accuracy']):>10} {_text(result['exact_match']):>8} "
-            f"{result['seconds_per_image']:>8.3f}"
+            f"{Path(result['spec']).name:<24} {result['images']:>3} x {result['seeds']} {topk:>16} {exact:>16} "
+            f"{with_error(result['per_image_accuracy']):>10} {result['seconds_per_image']:>8.3f}"
         )
     return "\n".join(lines)
 
 
-def _text(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
+def with_error(value: float | None, error: float | None = None, digits: int = 4) -> str:
+    """A figure as text, with its standard error where there is one, or a dash where there is no figure."""
+    if value is None:
+        return "-"
+    return f"{value:.{digits}f}" + (f" ± {error:.{digits}f}" if error is not None else "")
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -21,7 +21,7 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
 from training import dataset, markdown
-from training.evaluate import draw, score
+from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
@@ -40,9 +40,10 @@ def table(rows: list[dict[str, Any]]) -> str:
     lines = []
     for row in sorted(rows, key=lambda row: (row["sampler"], row["steps"], row["guidance"])):
         calls = row["steps"] * (1 if row["guidance"] in (0, 1) else 2)
-        accuracy = f"{row['topk_accuracy']:.3f} ± {row['topk_standard_error']:.3f}"
-        distance = "-" if row["frechet_distance"] is None else f"{row['frechet_distance']:.2f}"
-        measured = (accuracy, f"{row['exact_match']:.3f}", distance, f"{row['seconds_per_image']:.2f}")
+        topk = with_error(row["topk_accuracy"], row["topk_standard_error"], 3)
+        exact = with_error(row["exact_match"], row["exact_standard_error"], 3)
+        distance = with_error(row["frechet_distance"], digits=2)
+        measured = (topk, exact, distance, f"{row['seconds_per_image']:.2f}")
         lines.append((row["sampler"], row["steps"], f"{row['guidance']:g}", calls, *measured))
     names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
     return markdown.table(names, lines)

@@ -26,7 +26,7 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.trajectory import to_uint8
 from training import markdown
 from training.benchmark import hardware
-from training.evaluate import draw, score
+from training.evaluate import draw, score, with_error
 from training.presets import PRESETS, STUDY, TrainConfig
 from training.train import train
 
@@ -64,9 +64,9 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
     lines = []
     for row, found in figures.items():
         for result in found["specs"]:
-            error = result["topk_standard_error"]
-            topk = f"{result['topk_accuracy']:.3f}" + (f" ± {error:.3f}" if error is not None else "")
-            sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, f"{result['exact_match']:.3f}")
+            topk = with_error(result["topk_accuracy"], result["topk_standard_error"], 3)
+            exact = with_error(result["exact_match"], result["exact_standard_error"], 3)
+            sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, exact)
             facts = (f"{found['parameters'] / 1e6:.1f} M", found["width"], found["images"], found["hardware"])
             lines.append((row, *facts, *sampling))
     names = ("system", "parameters", "width", "images seen", "hardware", "spec", "sampler", "top-k", "exact match")

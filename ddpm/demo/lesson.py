@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -137,27 +136,22 @@ def _figures(report: dict[str, Any]) -> str:
 
 
 def _rows(spec: dict[str, Any]) -> str:
-    error = spec["topk_standard_error"]
-    counts = spec["by_object_count"]
-    rows = [
-        _row(
-            f'<th scope="row">{escape(Path(spec["spec"]).name)}</th>',
-            [str(spec["images"]), _number(spec["topk_accuracy"], error), _number(spec["exact_match"])],
-        )
-    ]
-    rows += [
-        _row(
+    heads = [(f'<th scope="row">{escape(Path(spec["spec"]).name)}</th>', spec)]
+    heads += [
+        (
             f'<th scope="row" data-text="lesson.objects_{"one" if count == "1" else "many"}"'
             f' data-values="{_values(n=count)}"></th>',
-            [str(figures["images"]), _number(figures["topk_accuracy"]), _number(figures["exact_match"])],
+            figures,
         )
-        for count, figures in counts.items()
+        for count, figures in spec["by_object_count"].items()
     ]
-    return f"<tbody>{''.join(rows)}</tbody>"
+    return f"<tbody>{''.join(_row(head, figures) for head, figures in heads)}</tbody>"
 
 
-def _row(head: str, cells: Sequence[str]) -> str:
-    return f"<tr>{head}{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+def _row(head: str, figures: dict[str, Any]) -> str:
+    topk = _number(figures["topk_accuracy"], figures["topk_standard_error"])
+    exact = _number(figures["exact_match"], figures["exact_standard_error"])
+    return f"<tr>{head}<td>{figures['images']}</td><td>{topk}</td><td>{exact}</td></tr>"
 
 
 def _number(value: float | None, error: float | None = None) -> str:
