@@ -1,4 +1,4 @@
-"""Conditional denoising diffusion for 64x64 scenes of coloured shapes: labels in, pictures and their making out.
+"""Conditional denoising diffusion for 64x64 scenes of colored shapes: labels in, pictures and their making out.
 
 `Pipeline` draws, `Evaluator` judges. Both are imported when first used, so that a module such as `ddpm.samplers`
 needs nothing but torch.

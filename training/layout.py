@@ -1,6 +1,6 @@
 """A second task for a network in training: to say what stands where.
 
-The loss on pixels hardly tells a cube from a cylinder of the same colour: a few pixels differ. Asked for the layout as
+The loss on pixels hardly tells a cube from a cylinder of the same color: a few pixels differ. Asked for the layout as
 well (see `training.render.layouts`), from its features halfway, a network has to settle early which object goes where,
 and hears of it when it is wrong. The idea is that of REPA (Yu et al. 2024) with the scene's own truth as the goal. The
 head that answers is thrown away after training: the network that draws is as it was.

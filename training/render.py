@@ -236,7 +236,7 @@ def write_dataset(names: Sequence[str], jobs: Sequence[Callable[[], list[Scene]]
 
 def main() -> None:
     """Command line: see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Render scenes of coloured shapes, 64x64, with their labels.")
+    parser = argparse.ArgumentParser(description="Render scenes of colored shapes, 64x64, with their labels.")
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--count", type=int, help="number of random scenes")
     source.add_argument("--scenes", type=Path, help="a scenes.json: one picture for each scene, same file names")

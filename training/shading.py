@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training.geometry import Objects
 
-# Linear reflectance of the eight colours, in the order of ddpm.labels.COLORS, in 1/255.
+# Linear reflectance of the eight colors, in the order of ddpm.labels.COLORS, in 1/255.
 COLOR_REFLECTANCE = (
     (87, 87, 87),
     (173, 35, 35),
@@ -33,7 +33,7 @@ GLOSSY_IOR, VELVET_IOR = 1.2, 1.4
 
 # Bounced light, fitted. Irradiance from above and below, in the unit of the lamps' irradiance:
 BOUNCE_ABOVE, BOUNCE_BELOW = 0.062, 0.59
-# what an object adds to the irradiance of the ground that sees it (times its colour), and what it hides,
+# what an object adds to the irradiance of the ground that sees it (times its color), and what it hides,
 GROUND_BLEED, GROUND_OCCLUSION = 0.514, 0.142
 # and the radiance of the ground as objects mirror it.
 MIRRORED_GROUND = 0.229
@@ -43,7 +43,7 @@ EQUIVALENT_RADIUS = (0.71, 0.575, 0.66)
 
 @dataclass(frozen=True)
 class Lamp:
-    """A square, one-sided, Lambertian lamp aimed at the origin: position, side, radiance * area, linear colour.
+    """A square, one-sided, Lambertian lamp aimed at the origin: position, side, radiance * area, linear color.
 
     `falloff` is False for the sun, which stands so far away that only its direction and its angular size count.
     """
@@ -103,7 +103,7 @@ def fresnel(cosine: Tensor, ior: float) -> Tensor:
 
 
 def velvet(n_in: Tensor, n_out: Tensor, n_half: Tensor, out_half: Tensor) -> Tensor:
-    """Ashikhmin's velvet BRDF times the cosine of the incoming light, for unit colour.
+    """Ashikhmin's velvet BRDF times the cosine of the incoming light, for unit color.
 
     The arguments are cosines between the normal, the directions in and out, and the half vector
     (Ashikhmin, Premoze, Shirley 2000, "A microfacet-based BRDF generator", section 5).
@@ -147,12 +147,12 @@ def rubber(color: Tensor, normal: Tensor, view: Tensor, light: Tensor) -> Tensor
 
 
 def reflectance(device: torch.device) -> Tensor:
-    """The eight colours as linear reflectances (8, 3)."""
+    """The eight colors as linear reflectances (8, 3)."""
     return torch.tensor(COLOR_REFLECTANCE, device=device) / 255
 
 
 def ground_bounce(point: Tensor, normal: Tensor, objects: Objects) -> Tensor:
-    """Indirect irradiance (3, B, R) at points (3, B, R) of the backdrop, with the colour that objects bleed onto it.
+    """Indirect irradiance (3, B, R) at points (3, B, R) of the backdrop, with the color that objects bleed onto it.
 
     Each object counts as a sphere of its size: form factor cos(theta) r^2 / d^2.
     """
