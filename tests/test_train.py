@@ -1,5 +1,6 @@
 """The training loop: deterministic, resumable to the bit, and never leaving half a checkpoint behind."""
 
+import json
 import shutil
 import signal
 import subprocess
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from ddpm import Pipeline, checkpoint
+from training.pairs import HELD_OUT
 from training.presets import PRESETS
 from training.train import batch_indices, learning_rate_factor, train
 
@@ -162,3 +164,12 @@ def test_ctrl_c_saves_and_ends_cleanly(data, tmp_path):
     process.send_signal(signal.SIGINT)
     assert process.wait(60) == 0
     assert state(tmp_path)["seen"] > 0
+
+
+def test_held_out_pairs_are_left_out(data, tmp_path):
+    folder = tmp_path / "data"
+    shutil.copytree(data, folder)
+    entries = json.loads((folder / "labels.json").read_text())
+    (folder / "labels.json").write_text(json.dumps({**entries, **{f"{i}.png": HELD_OUT[i] for i in range(5)}}))
+    train(replace(TINY, images=8, hold_out=True), str(folder), tmp_path / "run")
+    assert state(tmp_path / "run")["pictures"] == 15

@@ -17,8 +17,9 @@ class TrainConfig:
     images: training images to see in all; batch: images a step. warmup: images over which the learning rate rises;
     decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
     in images. dropout: how often the labels give way to the null condition. layout: weight of the layout's
-    cross-entropy beside the loss on the picture (`training.layout`); 0 leaves it out. weight_decay, clip: AdamW's,
-    and the largest norm of the gradient. sampler, steps, guidance: the checkpoint's defaults.
+    cross-entropy beside the loss on the picture (`training.layout`); 0 leaves it out. hold_out: leave out the pictures
+    that hold a pair of `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient.
+    sampler, steps, guidance: the checkpoint's defaults.
     """
 
     name: str
@@ -34,6 +35,7 @@ class TrainConfig:
     ema: int = 10_000
     dropout: float = 0.1
     layout: float = 0.03
+    hold_out: bool = False
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 0
@@ -85,6 +87,8 @@ STUDY: dict[str, TrainConfig] = {
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,
+    # What does it draw for two labels that it never saw together?
+    "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(
         _DEFAULT,

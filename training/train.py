@@ -40,6 +40,7 @@ from ddpm.precision import has_native_bf16
 from ddpm.trajectory import to_picture
 from training import dataset
 from training.layout import WithLayout
+from training.pairs import without_held_out
 from training.presets import PRESETS, TrainConfig
 
 LOG_EVERY = 200  # steps
@@ -82,8 +83,10 @@ def train(
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
 
     out.mkdir(parents=True, exist_ok=True)
-    images, conditions = (tensor.to(device) for tensor in dataset.load(data))
-    layouts = dataset.load_layouts(data, len(images)).to(device) if config.layout else None
+    images, conditions = dataset.load(data)
+    kept = without_held_out(conditions) if config.hold_out else torch.ones(len(images), dtype=torch.bool)
+    layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout else None
+    images, conditions = images[kept].to(device), conditions[kept].to(device)
     torch.manual_seed(config.seed)
     network = build(config.network, config.options)
     if init is not None:
