@@ -1,13 +1,14 @@
 # make demo   the page on http://127.0.0.1:7860 (PORT=8000 make demo for another port)
 # make test   lint, types and the whole test suite
-# Both need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
+# make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
+# All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
 
 PYTHON ?= python3
 PORT ?= 7860
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint screenshots clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
@@ -19,6 +20,9 @@ lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+
+screenshots: $(VENV)/.installed-dev
+	$(RUN) -m tests.screenshots
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

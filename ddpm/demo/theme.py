@@ -37,14 +37,14 @@ THEME = gr.themes.Base(
     slider_color="#0b7a75",
     slider_color_dark="#3cc4bb",
     button_primary_background_fill="#0b7a75",
-    button_primary_background_fill_dark="#12908a",
+    button_primary_background_fill_dark="#0d807a",
     button_primary_background_fill_hover="#086560",
-    button_primary_background_fill_hover_dark="#0f7f7a",
+    button_primary_background_fill_hover_dark="#0b706b",
     button_primary_text_color="white",
     button_primary_text_color_dark="white",
 )
 
-_SCRIPTS = ("frames.js", "player.js", "chart.js", "activity.js")
+_SCRIPTS = ("names.js", "frames.js", "player.js", "chart.js", "activity.js")
 """What the scripts of several components share, in the order in which it is needed."""
 
 
