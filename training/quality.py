@@ -25,7 +25,7 @@ from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-STEPS = {"dpm++": (5, 10, 15, 25), "ddim": (10, 25, 50), "ddpm": (1000,)}
+STEPS = {"dpm++": (5, 10, 15, 25, 50), "ddim": (10, 25, 50), "ddpm": (1000,)}
 
 
 def curve(default: Settings) -> list[Settings]:

@@ -19,11 +19,11 @@ from ddpm.pipeline import Settings
 
 PRESETS = {
     "fast": Settings("dpm++", 10, 4.0),
-    "balanced": Settings("dpm++", 25, 4.0),
-    "best": Settings("dpm++", 50, 4.0),
+    "accurate": Settings("dpm++", 25, 4.0),
+    "realistic": Settings("dpm++", 25, 2.0),
     "textbook": Settings("ddpm", 1000, 4.0),
 }
-"""Settings that suit the model, by the name of their text."""
+"""Settings that suit the model, by the name of their text: the knees of the curves in docs/QUALITY.md."""
 
 KEYS = ("labels", "seed", "sampler", "steps", "guidance")
 """What a run follows from: what a link holds, and what the stage says of the run that it shows."""
