@@ -25,7 +25,13 @@ from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-STEPS = {"dpm++": (5, 10, 15, 25, 50), "ddim": (10, 25, 50), "ddpm": (1000,)}
+STEPS = {"dpm++": (5, 10, 15, 25, 50), "ddim": (10, 25, 50), "ddpm": (50, 100, 250, 1000)}
+
+STYLES: dict[str, dict[str, Any]] = {
+    "ddpm": {"color": "#b4551d", "marker": "D"},
+    "ddim": {"color": "#5d6670", "marker": "s", "linestyle": "--"},
+    "dpm++": {"color": "#0b7a75", "marker": "o"},
+}
 
 
 def curve(default: Settings) -> list[Settings]:
@@ -52,7 +58,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
     """Exact match and Frechet distance against guidance, and against the number of steps of each sampler."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
-    axes = figure.subplots(2, 2, sharey="row")
+    axes = figure.subplots(2, 2, sharey="row", sharex="col")
     by_guidance = [row for row in rows if (row["sampler"], row["steps"]) == (default.sampler, default.steps)]
     measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}
     for axis, (key, name) in zip(axes[:, 0], measures.items(), strict=True):
@@ -60,14 +66,18 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
         axis.plot(*zip(*found, strict=True), "o-", color="#0b7a75")
         axis.set(xlabel=f"guidance ({default.sampler}, {default.steps} steps)", ylabel=name)
     for axis, key in zip(axes[:, 1], measures, strict=True):
-        for sampler, style in (("ddpm", "D"), ("ddim", "s--"), ("dpm++", "o-")):
+        for sampler, style in STYLES.items():
             chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == default.guidance]
             if found := sorted((row["steps"], row[key]) for row in chosen if row[key] is not None):
-                axis.plot(*zip(*found, strict=True), style, label=sampler)
+                axis.plot(*zip(*found, strict=True), label=sampler, **style)
         axis.set(xlabel=f"steps (guidance {default.guidance:g})", xscale="log")
+        ticks = sorted({row["steps"] for row in rows if row["guidance"] == default.guidance})
+        axis.set_xticks(ticks, labels=map(str, ticks))
+        axis.minorticks_off()
         axis.legend(frameon=False)
     for axis in axes.flat:
         axis.grid(alpha=0.3)
+        axis.label_outer()
         axis.spines[["top", "right"]].set_visible(False)
     return figure
 
