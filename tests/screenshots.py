@@ -128,7 +128,7 @@ def shoot(browser: Browser, address: str, out: Path) -> None:
     with opened(browser, address) as page:
         draw(page)
         take(page, out / "page.png", "#intro", "#bench")
-        take(page, out / "lesson.png", "#lesson")
+        take(page, out / "lesson.png", "#lesson h2", "#lesson section.reverse")
         page.get_by_role("tab", name="Compare").click()
         page.get_by_role("button", name="8 steps").click()
         ended(page, "compare")
