@@ -140,4 +140,5 @@ def _each(work: Callable[..., None], items: Iterable[tuple]) -> None:
 
 
 def complain(error: Exception) -> None:
+    """Tell people on the error stream what went wrong."""
     print(f"ddpm: error: {error}", file=sys.stderr)

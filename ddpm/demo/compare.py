@@ -16,14 +16,13 @@ from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.handlers import Studio
 from ddpm.demo.models import Models
-from ddpm.demo.settings import MAX_GUIDANCE, SAMPLERS
+from ddpm.demo.settings import MAX_GUIDANCE, SAMPLER_NAMES, SAMPLERS
 from ddpm.demo.stage import verdict
 from ddpm.demo.texts import element, text
 from ddpm.labels import check
 from ddpm.samplers import Step
 
 SIDES = ("A", "B")
-SAMPLER_NAMES = {value: name for name, value in SAMPLERS}
 SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
 Ready = dict[str, Any]

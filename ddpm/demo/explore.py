@@ -24,7 +24,7 @@ from ddpm.demo.experiments import (
     walking,
 )
 from ddpm.demo.handlers import Studio
-from ddpm.demo.settings import SAMPLERS
+from ddpm.demo.settings import SAMPLER_NAMES
 from ddpm.demo.texts import element, text
 from ddpm.demo.theme import asset
 from ddpm.labels import LABELS, MAX_OBJECTS, check
@@ -128,7 +128,7 @@ def _walk_part(page: _Page) -> gr.HTML:
             yield refusal("walk.same")
             return
         walk = walk_pictures(page.studio, (labels, seed), end, stops, settings)
-        note = None if walking(settings) == settings else {value: name for name, value in SAMPLERS}[WALKER]
+        note = None if walking(settings) == settings else SAMPLER_NAMES[WALKER]
         for view in map(_pictures_view, _now_and_then(walk)):
             yield {**view, "ends": [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}], "note": note}
 

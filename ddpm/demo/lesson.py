@@ -17,7 +17,7 @@ from torch import nn
 
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.diagram import blocks, draw
-from ddpm.demo.settings import SAMPLERS
+from ddpm.demo.settings import SAMPLER_NAMES
 from ddpm.demo.texts import ASSETS
 from ddpm.demo.theme import asset
 from ddpm.labels import NUM_LABELS
@@ -125,7 +125,7 @@ def _figures(report: dict[str, Any]) -> str:
     ]
     drawn = _values(
         seeds=first["seeds"],
-        sampler=next(name for name, key in SAMPLERS if key == first["sampler"]),
+        sampler=SAMPLER_NAMES[first["sampler"]],
         steps=first["steps"],
         guidance=f"{first['guidance']:g}",
     )
