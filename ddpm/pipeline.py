@@ -136,7 +136,7 @@ class Pipeline:
         x: float32 (N, 3, 64, 64), as noisy as timestep `start` asks for, T by default.
         conditions: (N, 24); values between 0 and 1 lie between absent and present.
         settings: its steps lead all the way from T; a lower start takes its share of them, at least one.
-        seed: the noise that "ddpm" adds on the way comes from seed + i for image i, after the draw that `noise` makes.
+        seed: noise that a sampler adds on the way comes from seed + i for image i, after the draw that `noise` makes.
         Raises ValueError for shapes that do not fit and for a start outside 1..T.
         """
         if x.shape[1:] != IMAGE_SHAPE or conditions.shape != (len(x), labels.NUM_LABELS):

@@ -1,8 +1,9 @@
-"""Three ways from noise to an image, each a generator of Steps over the one denoiser interface."""
+"""Ways from noise to an image, each a generator of Steps over the one denoiser interface."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -64,11 +65,12 @@ def ddim(
 
 @torch.no_grad()
 def dpm_solver_pp(
-    denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise
+    denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise, eta: float = 0.0
 ) -> Iterator[Step]:
-    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): deterministic, first order at both ends.
+    """DPM-Solver++(2M) (Lu et al. 2022, "DPM-Solver++", algorithm 2): second order, but first at both ends.
 
-    It works on x0 and on differences of lambda = log(alpha / sigma), so that it is stable where alpha is almost 0.
+    eta: 0 follows the ODE and asks for no noise; 1 is the solver for the SDE, SDE-DPM-Solver++(2M). Both work on x0 and
+    on differences of lambda = log(alpha / sigma), so that they are stable where alpha is almost 0.
     """
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
     before: Tensor | None = None  # x0 of the step before, and how far lambda went in it
@@ -80,11 +82,18 @@ def dpm_solver_pp(
             h = _half_log_snr(alpha_bar[s]) - _half_log_snr(alpha_bar[t])
             d = x0 if before is None else x0 + h / (2 * h_before) * (x0 - before)
             shrink = math.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # sigma_s / sigma_t
-            x = shrink * x - math.sqrt(alpha_bar[s]) * math.expm1(-h) * d
+            x = shrink * math.exp(-eta * h) * x - math.sqrt(alpha_bar[s]) * math.expm1(-(1 + eta) * h) * d
+            if eta > 0:
+                x = x + math.sqrt(-(1 - alpha_bar[s]) * math.expm1(-2 * eta * h)) * noise()
             before, h_before = x0, h
 
 
-SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {"ddpm": ddpm, "ddim": ddim, "dpm++": dpm_solver_pp}
+SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
+    "ddpm": ddpm,
+    "ddim": ddim,
+    "dpm++": dpm_solver_pp,
+    "sde-dpm++": partial(dpm_solver_pp, eta=1.0),
+}
 
 
 def sample(

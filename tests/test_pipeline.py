@@ -123,7 +123,7 @@ def test_streams_can_be_interleaved(pipe):
         ({"seed": 1.0}, "seed must be"),
         ({"seed": True}, "seed must be"),
         ({"seed": None}, "seed must be"),
-        ({"sampler": "euler"}, "sampler 'euler' is unknown; allowed are ddpm, ddim, dpm++"),
+        ({"sampler": "euler"}, "sampler 'euler' is unknown; allowed are ddpm, ddim, dpm++, sde-dpm++"),
         ({"sampler": ["ddim"]}, "is unknown"),
         ({"steps": 0}, "steps must be a whole number from 1 to 1000, not 0"),
         ({"steps": 1001}, "steps must be"),

@@ -107,22 +107,22 @@ def test_ddim_agrees_with_diffusers(prediction, kind, eta, steps):
 @each_prediction
 @each_schedule
 @pytest.mark.parametrize("steps", [1, 2, 20, 37])
-def test_dpm_solver_agrees_with_diffusers(prediction, kind, steps):
+@pytest.mark.parametrize(("sampler", "theirs"), [("dpm++", "dpmsolver++"), ("sde-dpm++", "sde-dpmsolver++")])
+def test_dpm_solver_agrees_with_diffusers(prediction, kind, steps, sampler, theirs):
     schedule = NoiseSchedule(kind)
     scheduler = DPMSolverMultistepScheduler(
         **their_options(prediction, schedule),
-        algorithm_type="dpmsolver++",
+        algorithm_type=theirs,
         solver_order=2,
         solver_type="midpoint",
         final_sigmas_type="zero",
         thresholding=True,  # with a largest value of 1, this clips to [-1, 1]
         sample_max_value=1.0,
     )
-    ours = run("dpm++", steps, prediction=prediction, schedule=schedule)
-    theirs = run_theirs(scheduler, steps)
+    ours, run_of_theirs = run(sampler, steps, prediction=prediction, schedule=schedule), run_theirs(scheduler, steps)
     assert [step.t - 1 for step in ours] == scheduler.timesteps.tolist()
-    assert_same_run(ours, theirs, schedule)
-    torch.testing.assert_close(ours[-1].x0, theirs[-1][0], atol=1e-4, rtol=0)
+    assert_same_run(ours, run_of_theirs, schedule)
+    torch.testing.assert_close(ours[-1].x0, run_of_theirs[-1][0], atol=1e-4, rtol=0)
 
 
 @each_prediction
@@ -204,7 +204,8 @@ def test_every_image_is_on_its_own(sampler):
 
 
 @pytest.mark.parametrize(
-    ("sampler", "eta", "draws"), [("ddpm", 0.0, 9), ("ddim", 0.0, 0), ("ddim", 0.5, 9), ("dpm++", 0.0, 0)]
+    ("sampler", "eta", "draws"),
+    [("ddpm", 0.0, 9), ("ddim", 0.0, 0), ("ddim", 0.5, 9), ("dpm++", 0.0, 0), ("sde-dpm++", 0.0, 9)],
 )
 def test_noise_is_drawn_only_where_it_is_used(sampler, eta, draws):
     count = 0
@@ -252,7 +253,7 @@ def test_an_error_in_the_network_leaves_the_grad_mode_alone():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"sampler": "euler"}, "'euler' is unknown; allowed are ddpm, ddim, dpm++"),
+        ({"sampler": "euler"}, "'euler' is unknown; allowed are ddpm, ddim, dpm++, sde-dpm++"),
         ({"steps": 0}, "steps must be a whole number from 1 to 1000"),
         ({"steps": 1001}, "steps must be a whole number from 1 to 1000"),
         ({"eta": -0.1}, "eta must be a number from 0 to 1"),

@@ -25,18 +25,25 @@ from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-STEPS = {"dpm++": (5, 10, 15, 25, 50), "ddim": (10, 25, 50), "ddpm": (50, 100, 250, 1000)}
+GUIDED = ("dpm++", "sde-dpm++")  # samplers whose guidance is varied, at the default number of steps
+STEPS = {
+    "sde-dpm++": (5, 10, 15, 25, 50, 100),
+    "dpm++": (5, 10, 15, 25, 50),
+    "ddim": (10, 25, 50),
+    "ddpm": (50, 100, 250, 1000),
+}
 
 STYLES: dict[str, dict[str, Any]] = {
     "ddpm": {"color": "#b4551d", "marker": "D"},
     "ddim": {"color": "#5d6670", "marker": "s", "linestyle": "--"},
-    "dpm++": {"color": "#0b7a75", "marker": "o"},
+    "dpm++": {"color": "#0b7a75", "marker": "o", "linestyle": "--"},
+    "sde-dpm++": {"color": "#0b7a75", "marker": "o"},
 }
 
 
 def curve(default: Settings) -> list[Settings]:
     """What is measured: every guidance at the default steps, then every sampler and number of steps."""
-    guided = [Settings(default.sampler, default.steps, guidance) for guidance in GUIDANCE]
+    guided = [Settings(sampler, default.steps, guidance) for sampler in GUIDED for guidance in GUIDANCE]
     sampled = [Settings(sampler, n, default.guidance) for sampler, counts in STEPS.items() for n in counts]
     return list(dict.fromkeys([default, *guided, *sampled]))
 
@@ -59,12 +66,14 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
     """Exact match and Frechet distance against guidance, and against the number of steps of each sampler."""
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     axes = figure.subplots(2, 2, sharey="row", sharex="col")
-    by_guidance = [row for row in rows if (row["sampler"], row["steps"]) == (default.sampler, default.steps)]
     measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}
     for axis, (key, name) in zip(axes[:, 0], measures.items(), strict=True):
-        found = sorted((row["guidance"], row[key]) for row in by_guidance if row[key] is not None)
-        axis.plot(*zip(*found, strict=True), "o-", color="#0b7a75")
-        axis.set(xlabel=f"guidance ({default.sampler}, {default.steps} steps)", ylabel=name)
+        for sampler in GUIDED:
+            chosen = [row for row in rows if (row["sampler"], row["steps"]) == (sampler, default.steps)]
+            if found := sorted((row["guidance"], row[key]) for row in chosen if row[key] is not None):
+                axis.plot(*zip(*found, strict=True), label=sampler, **STYLES[sampler])
+        axis.set(xlabel=f"guidance ({default.steps} steps)", ylabel=name)
+        axis.legend(frameon=False)
     for axis, key in zip(axes[:, 1], measures, strict=True):
         for sampler, style in STYLES.items():
             chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == default.guidance]

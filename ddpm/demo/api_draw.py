@@ -18,7 +18,7 @@ from ddpm.labels import LABELS, check
 from ddpm.pictures import read_picture
 from ddpm.trajectory import to_picture
 
-Sampler = Literal["ddpm", "ddim", "dpm++"]
+Sampler = Literal["ddpm", "ddim", "dpm++", "sde-dpm++"]
 
 
 class Drawing:
@@ -58,7 +58,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim or dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -84,7 +84,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim or dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
             format: strip (PNG of ten moments, noisy above predicted clean), png (the picture), gif, mp4, or npz (every
@@ -108,7 +108,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim or dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -137,7 +137,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim or dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:

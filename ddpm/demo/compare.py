@@ -30,7 +30,7 @@ Ready = dict[str, Any]
 
 READY: dict[str, tuple[Ready, Ready]] = {
     "guidance": ({"guidance": 1}, {"guidance": 4}),
-    "steps": ({"steps": 10}, {"steps": 50}),
+    "steps": ({"sampler": "dpm++", "steps": 10}, {"sampler": "dpm++", "steps": 50}),
     "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
     "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
 }

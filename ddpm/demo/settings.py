@@ -5,7 +5,7 @@ import gradio as gr
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.texts import text
 
-SAMPLERS = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++")]
+SAMPLERS = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
 SAMPLER_NAMES = {key: name for name, key in SAMPLERS}
 STEPS = (10, 25, 50, 100, 250, 1000)
 MAX_GUIDANCE = 8  # beyond it colors only burn out; by program 20 is allowed

@@ -32,9 +32,9 @@
     if (!Number.isInteger(asked) || asked < 0 || asked > allowed.seed) return {};
     seed = asked;
   });
-  // A link typed by hand may say dpm++, which an address reads as two spaces.
+  // A link typed by hand may say dpm++, whose ++ an address reads as two spaces.
   read("sampler", (value) => {
-    const asked = value === "dpm" ? "dpm++" : value;
+    const asked = `${value}++` in allowed.sampler ? `${value}++` : value;
     if (!(asked in allowed.sampler)) return { allowed: Object.values(allowed.sampler).join(", ") };
     sampler = asked;
   });
