@@ -23,9 +23,9 @@ def test_every_row_differs_from_the_report_in_what_it_says():
 
 
 def test_only_the_reports_network_takes_the_width():
-    assert study.config_of("report-deeper", 16, 100).options == {"levels": 4, "width": 16}
-    assert study.config_of("default", 16, 100).options == PRESETS["default"].options
-    assert study.config_of("default", 16, 100).images == 100
+    assert study.config_of("report-deeper", 16, 8, 100).options == {"levels": 4, "width": 16}
+    assert study.config_of("report-deeper", 16, 8, 100).batch == 8
+    assert study.config_of("default", 16, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 
 def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
@@ -39,10 +39,10 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     monkeypatch.setattr(study, "PRESETS", short)
     command = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--width", "8", "--images", "64"]
     command += ["--spec", str(tmp_path / "spec.json"), "--evaluator", str(tmp_path / "evaluator"), "--seeds", "2"]
-    command += ["--docs", str(tmp_path), "--row", "report", "--row", "report-no-labels"]
+    command += ["--docs", str(tmp_path), "--batch", "16", "--row", "report", "--row", "report-no-labels"]
     study.main(command)
     found = json.loads((tmp_path / "runs" / "report" / "figures.json").read_text())
-    assert (found["width"], found["images"]) == (8, 64)
+    assert (found["width"], found["batch"], found["images"]) == (8, 16, 64)
     assert [(result["sampler"], result["steps"]) for result in found["specs"]] == [("ddpm", 3), ("ddim", 2)]
     page = (tmp_path / "STUDY.md").read_text()
     assert page.startswith("a\n") and page.endswith("\nb\n")

@@ -38,10 +38,10 @@ SHEET = (
 )
 
 
-def config_of(row: str, width: int, images: int) -> TrainConfig:
-    """The row's preset at a width (of the report's network; the default model has its own) and a number of images."""
+def config_of(row: str, width: int, batch: int, images: int) -> TrainConfig:
+    """The row's preset for a number of images; the report's network at a width and a batch, the default model as is."""
     config = replace(PRESETS[row], images=images)
-    return replace(config, options={**config.options, "width": width}) if row in STUDY else config
+    return replace(config, batch=batch, options={**config.options, "width": width}) if row in STUDY else config
 
 
 def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) -> list[dict[str, Any]]:
@@ -67,10 +67,11 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             topk = with_error(result["topk_accuracy"], result["topk_standard_error"], 3)
             exact = with_error(result["exact_match"], result["exact_standard_error"], 3)
             sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, exact)
-            facts = (f"{found['parameters'] / 1e6:.1f} M", found["width"], found["images"], found["hardware"])
+            parameters = f"{found['parameters'] / 1e6:.2f} M"
+            facts = (parameters, *(found[key] for key in ("width", "batch", "images", "hardware")))
             lines.append((row, *facts, *sampling))
-    names = ("system", "parameters", "width", "images seen", "hardware", "spec", "sampler", "top-k", "exact match")
-    return markdown.table(names, lines)
+    settings = ("parameters", "width", "batch", "images seen", "hardware")
+    return markdown.table(("system", *settings, "spec", "sampler", "top-k", "exact match"), lines)
 
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
@@ -109,6 +110,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
     parser.add_argument("--row", action="append", choices=ROWS, help="train only this row; may be given repeatedly")
     parser.add_argument("--width", type=int, default=256, help="channels of the report's network (the report's: 256)")
+    parser.add_argument("--batch", type=int, default=32, help="images a step of the report's systems (its own: 32)")
     parser.add_argument("--images", type=int, required=True, help="images that each row sees")
     parser.add_argument("--seeds", type=int, default=3, help="how often each spec is drawn")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
@@ -120,13 +122,15 @@ def main(arguments: list[str] | None = None) -> None:
             labels.read_spec(spec)
         for row in args.row or ROWS:
             folder = args.out / row
-            train(config_of(row, args.width, args.images), args.data, folder, resume=True)
+            config = config_of(row, args.width, args.batch, args.images)
+            train(config, args.data, folder, resume=True)
             if (folder / "figures.json").exists():
                 continue
             pipe = Pipeline.from_pretrained(folder / "checkpoint")
             found = {
                 "parameters": sum(value.numel() for value in pipe.network.parameters()),
                 "width": args.width if row in STUDY else "-",
+                "batch": config.batch,
                 "images": args.images,
                 "hardware": hardware(pipe.device)["device"],
                 "specs": measure(folder, args.spec, args.seeds, evaluator),
