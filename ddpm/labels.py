@@ -85,6 +85,24 @@ def read_labels(path: str | PathLike[str]) -> dict[str, list[str]]:
     return {name: _check_entry(path, _shorten(name), labels) for name, labels in entries.items()}
 
 
+def read_objects(path: str | PathLike[str]) -> dict[str, int]:
+    """Read the lab's objects.json, which gives each label its number, and return it if these are the numbers used here.
+
+    A classifier's outputs and the labels of the data only fit together where they are. Errors as in read_spec.
+    """
+    entries = _read_json(path)
+    if not isinstance(entries, dict):
+        raise LabelError(f"{path}: an object (label: number) is expected, not {_shorten(entries)}")
+    for label, number in entries.items():
+        if label not in LABEL_ID:
+            raise LabelError(f"{path}: unknown label {_shorten(label)}; {_hint(label)}")
+        if type(number) is not int or number != LABEL_ID[label]:
+            raise LabelError(f"{path}: {label!r} must have the number {LABEL_ID[label]}, not {_shorten(number)}")
+    if missing := LABEL_ID.keys() - entries:
+        raise LabelError(f"{path}: {', '.join(sorted(missing))} missing")
+    return entries
+
+
 def _check_all(scenes: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     if not isinstance(scenes, (list, tuple)):
         raise LabelError(f'a list of scenes such as [["red cube"]] is expected, not {_shorten(scenes)}')

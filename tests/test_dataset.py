@@ -45,6 +45,16 @@ def test_the_labs_folder_is_squashed_to_64(tmp_path: Path, pictures: str) -> Non
     assert images[1, :, 0, 0].tolist() == [101, 20, 30]
 
 
+def test_the_labs_numbers_must_be_those_used_here(tmp_path: Path) -> None:
+    write_pictures(tmp_path, (320, 240))
+    (tmp_path / "train.json").write_text(json.dumps(ENTRIES))
+    (tmp_path / "objects.json").write_text(json.dumps(LABEL_ID))
+    assert len(dataset.load(f"iclevr:{tmp_path}")[0]) == 2
+    (tmp_path / "objects.json").write_text(json.dumps({**LABEL_ID, "red cube": 2}))
+    with pytest.raises(LabelError, match=r"objects\.json: 'red cube' must have the number 1, not 2"):
+        dataset.load(f"iclevr:{tmp_path}")
+
+
 def test_train_json_may_lie_above_the_pictures(tmp_path: Path) -> None:
     write_pictures(tmp_path / "iclevr", (320, 240))
     (tmp_path / "train.json").write_text(json.dumps(ENTRIES))

@@ -18,6 +18,7 @@ from ddpm.labels import (
     encode,
     null,
     read_labels,
+    read_objects,
     read_spec,
 )
 
@@ -34,7 +35,7 @@ def test_label_id_is_shape_times_eight_plus_color():
 
 @pytest.mark.skipif(not SPECS.exists(), reason="the lab's files are not here")
 def test_lab_files_are_understood():
-    assert json.loads((SPECS / "objects.json").read_text()) == LABEL_ID
+    assert read_objects(SPECS / "objects.json") == LABEL_ID
     for name, scenes, objects in (("test.json", 32, 72), ("new_test.json", 32, 84)):
         spec = read_spec(SPECS / name)
         assert (len(spec), sum(map(len, spec))) == (scenes, objects)
@@ -112,7 +113,7 @@ def test_files_are_read_with_labels_in_order(tmp_path):
     assert read_labels(write(tmp_path, '{"a.png": ["red cube"]}')) == {"a.png": ["red cube"]}
 
 
-@pytest.mark.parametrize("read", [read_spec, read_labels])
+@pytest.mark.parametrize("read", [read_spec, read_labels, read_objects])
 @pytest.mark.parametrize("content", ["", "[[", "nonsense", b"\xff\xfe\x00", "[" * 10**5, '"red cube"', "7", "null"])
 def test_files_that_are_no_scenes_are_refused_by_name(tmp_path, read, content):
     with pytest.raises(LabelError, match=r"scenes\.json: ") as caught:
@@ -130,6 +131,12 @@ def test_files_that_are_no_scenes_are_refused_by_name(tmp_path, read, content):
         (read_labels, '[["red cube"]]', "an object"),
         (read_labels, '{"a.png": ["red"]}', "'a.png': unknown label 'red'"),
         (read_labels, '{"a.png": 3}', "'a.png': a scene is a list"),
+        (read_objects, "[]", "an object"),
+        (read_objects, '{"gray cub": 0}', "unknown label 'gray cub'; did you mean 'gray cube'"),
+        (read_objects, '{"gray cube": 1}', "'gray cube' must have the number 0, not 1"),
+        (read_objects, '{"gray cube": false}', "'gray cube' must have the number 0, not False"),
+        (read_objects, json.dumps({**LABEL_ID, "red cube": "1"}), "'red cube' must have the number 1, not '1'"),
+        (read_objects, json.dumps({name: i for name, i in LABEL_ID.items() if i < 23}), "yellow cylinder missing"),
     ],
 )
 def test_entries_that_are_no_scenes_are_named(tmp_path, read, content, message):

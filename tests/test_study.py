@@ -4,11 +4,14 @@ import functools
 import json
 
 import pytest
+from PIL import Image
 
+from ddpm import Pipeline
 from ddpm.evaluator import EvaluatorConfig, build_network
 from training import markdown, study, train_evaluator
 from training.presets import PRESETS, STUDY
 from training.render import random_scenes, write_dataset
+from training.train import train
 
 
 def test_every_row_differs_from_the_report_in_what_it_says():
@@ -48,6 +51,14 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     assert page.startswith("a\n") and page.endswith("\nb\n")
     assert page.count("| report-no-labels |") == 2
     assert (tmp_path / "study-loss.png").exists() and (tmp_path / "study-samples.png").exists()
+
+
+def test_a_row_trains_on_the_labs_own_folder(tmp_path):
+    for name in ("a.png", "b.png"):
+        Image.new("RGB", (320, 240), (100, 20, 30)).save(tmp_path / name)
+    (tmp_path / "train.json").write_text('{"a.png": ["red cube"], "b.png": ["cyan sphere", "gray cube"]}')
+    train(study.config_of("report", 8, 2, 8), f"iclevr:{tmp_path}", tmp_path / "run")
+    assert Pipeline.from_pretrained(tmp_path / "run" / "checkpoint").config.training["images_seen"] == 8
 
 
 def test_a_page_without_marks_is_refused(tmp_path):

@@ -41,11 +41,16 @@ def load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
 
 
 def load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
-    """The lab's folder: train.json in it or above it, the PNGs in it or in one of its subfolders."""
+    """The lab's folder: train.json in it or above it, the PNGs in it or in one of its subfolders.
+
+    An objects.json beside train.json must give the labels the numbers that they have here.
+    """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder")
     label_file = _first_file([folder / "train.json", folder.parent / "train.json"])
+    if (objects := label_file.with_name("objects.json")).is_file():
+        label_names.read_objects(objects)
     return _load(label_file, [folder, *sorted(path for path in folder.iterdir() if path.is_dir())], squash=True)
 
 
