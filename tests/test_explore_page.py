@@ -123,7 +123,7 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
     page.get_by_role("option", name="blue cube").click()
     page.keyboard.press("Escape")
     finish(page, "walk")
-    expect(page.locator(".walk .state")).to_contain_text("DPM-Solver++ takes the place of DDPM")
+    expect(page.locator(".walk .state")).to_contain_text("DPM-Solver++ is used")
     expect(page.locator(".walk [data-part=to]")).to_have_text("blue cube")
 
 

@@ -39,9 +39,9 @@ class TrainConfig:
     weight_decay: float = 0.01
     clip: float = 1.0
     seed: int = 0
-    sampler: str = "dpm++"
+    sampler: str = "sde-dpm++"
     steps: int = 25
-    guidance: float = 4.0
+    guidance: float = 3.0
 
 
 _DEFAULT = TrainConfig(name="default", network="unet", options={"channels": [96, 192], "blocks": [2, 4, 3]})

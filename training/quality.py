@@ -26,8 +26,9 @@ from training.frechet import frechet_distance, to_float
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
 GUIDED = ("dpm++", "sde-dpm++")  # samplers whose guidance is varied, at the default number of steps
+COMPARED_AT = 4.0  # the guidance at which samplers and steps are compared
 STEPS = {
-    "sde-dpm++": (5, 10, 15, 25, 50, 100),
+    "sde-dpm++": (5, 10, 15, 25, 50),
     "dpm++": (5, 10, 15, 25, 50),
     "ddim": (10, 25, 50),
     "ddpm": (50, 100, 250, 1000),
@@ -42,9 +43,9 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def curve(default: Settings) -> list[Settings]:
-    """What is measured: every guidance at the default steps, then every sampler and number of steps."""
+    """What is measured: every guidance at the default number of steps, then every sampler and number of steps."""
     guided = [Settings(sampler, default.steps, guidance) for sampler in GUIDED for guidance in GUIDANCE]
-    sampled = [Settings(sampler, n, default.guidance) for sampler, counts in STEPS.items() for n in counts]
+    sampled = [Settings(sampler, n, COMPARED_AT) for sampler, counts in STEPS.items() for n in counts]
     return list(dict.fromkeys([default, *guided, *sampled]))
 
 
@@ -76,11 +77,11 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
         axis.legend(frameon=False)
     for axis, key in zip(axes[:, 1], measures, strict=True):
         for sampler, style in STYLES.items():
-            chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == default.guidance]
+            chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == COMPARED_AT]
             if found := sorted((row["steps"], row[key]) for row in chosen if row[key] is not None):
                 axis.plot(*zip(*found, strict=True), label=sampler, **style)
-        axis.set(xlabel=f"steps (guidance {default.guidance:g})", xscale="log")
-        ticks = sorted({row["steps"] for row in rows if row["guidance"] == default.guidance})
+        axis.set(xlabel=f"steps (guidance {COMPARED_AT:g})", xscale="log")
+        ticks = sorted({row["steps"] for row in rows if row["guidance"] == COMPARED_AT})
         axis.set_xticks(ticks, labels=map(str, ticks))
         axis.minorticks_off()
         axis.legend(frameon=False)
