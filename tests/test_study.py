@@ -4,10 +4,14 @@ import functools
 import json
 
 import pytest
+import torch
 from PIL import Image
 
 from ddpm import Pipeline
+from ddpm.checkpoint import ModelConfig
 from ddpm.evaluator import EvaluatorConfig, build_network
+from ddpm.labels import encode
+from ddpm.schedule import NoiseSchedule
 from training import markdown, study, train_evaluator
 from training.presets import PRESETS, STUDY
 from training.render import random_scenes, write_dataset
@@ -41,16 +45,35 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     short = {name: study.replace(STUDY[name], steps=3) for name in ("report", "report-no-labels")}
     monkeypatch.setattr(study, "PRESETS", short)
     command = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--width", "8", "--images", "64"]
+    command += ["--fresh", str(tmp_path / "data")]
     command += ["--spec", str(tmp_path / "spec.json"), "--evaluator", str(tmp_path / "evaluator"), "--seeds", "2"]
     command += ["--docs", str(tmp_path), "--batch", "16", "--row", "report", "--row", "report-no-labels"]
     study.main(command)
     found = json.loads((tmp_path / "runs" / "report" / "figures.json").read_text())
     assert (found["width"], found["batch"], found["images"]) == (8, 16, 64)
     assert [(result["sampler"], result["steps"]) for result in found["specs"]] == [("ddpm", 3), ("ddim", 2)]
+    without = json.loads((tmp_path / "runs" / "report-no-labels" / "figures.json").read_text())
+    assert without["errors"]["right"] == without["errors"]["wrong"] > 0  # what it is not told makes no difference
     page = (tmp_path / "STUDY.md").read_text()
     assert page.startswith("a\n") and page.endswith("\nb\n")
     assert page.count("| report-no-labels |") == 2
     assert (tmp_path / "study-loss.png").exists() and (tmp_path / "study-samples.png").exists()
+
+
+class Colorist(torch.nn.Module):
+    """White where the first label is there, else black."""
+
+    def forward(self, x: torch.Tensor, time: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        return (2 * labels[:, :1, None, None] - 1).expand_as(x)
+
+
+def test_wrong_labels_cost_what_the_network_makes_of_them():
+    white, black = torch.full((3, 64, 64), 255, dtype=torch.uint8), torch.zeros(3, 64, 64, dtype=torch.uint8)
+    config = ModelConfig("colorist", "unet", {}, "x0", NoiseSchedule(), "ddim", 2, 1.0)
+    found = study.denoising_errors(
+        Pipeline(Colorist(), config), torch.stack([white, black]), encode([["gray cube"], []])
+    )
+    assert found == {"right": 0.0, "wrong": 255.0}
 
 
 def test_a_row_trains_on_the_labs_own_folder(tmp_path):

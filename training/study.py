@@ -1,13 +1,14 @@
 """The report's study: every system of it and some steps beyond, trained alike, measured alike, in one table.
 
-    python -m training.study --data data/study --out runs/study --spec validation.json --width 256 --images 200000
-    python -m training.study ... --row report-groupnorm      one row at a time, for instance one a GPU
+    python -m training.study --data data/study --fresh data/fresh --spec spec.json --out runs/study --images 200000
+    python -m training.study ... --width 16 --batch 8       smaller than the report's, for a CPU
+    python -m training.study ... --row report-groupnorm     one row at a time, for instance one a GPU
 
 Rows are the presets of `training.presets.STUDY` and the default model, all on the same pictures in the same order,
 the same number of them, with the same seeds. Each row is trained (or gone on with) in OUT/ROW, scored with its own
-sampler and with DDIM, and OUT/ROW/figures.json is written. The finished rows make docs/study-loss.png,
-docs/study-samples.png and the table in docs/STUDY.md between its marks. The report's data are scenes of 1 to 3
-objects: `training.render --counts 1 2 3`.
+sampler and with DDIM, and asked to denoise fresh pictures; OUT/ROW/figures.json is written. The finished rows make
+docs/study-loss.png, docs/study-samples.png and the table in docs/STUDY.md between its marks. The report's data are
+scenes of 1 to 3 objects: `training.render --counts 1 2 3`.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from typing import Any
 
 import torch
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
+from ddpm.denoiser import Denoiser
 from ddpm.trajectory import to_uint8
-from training import markdown
+from training import dataset, markdown
 from training.benchmark import hardware
 from training.evaluate import draw, score, with_error
 from training.presets import PRESETS, STUDY, TrainConfig
@@ -32,6 +35,7 @@ from training.train import train
 
 ROWS = (*STUDY, "default")
 QUICK = ("ddim", 50)  # every row by this one too
+NOISE_LEVELS = (0.5, 0.7, 0.9, 0.97)  # shares of noise, 1 - alpha_bar, at which the rows denoise fresh pictures
 SHEET = (
     *(["red cube"], ["cyan sphere"], ["yellow cylinder"], ["gray cube", "blue sphere"]),
     *(["green cylinder", "purple cube"], ["red sphere", "brown cylinder", "cyan cube"]),
@@ -59,6 +63,29 @@ def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) ->
     return results
 
 
+@torch.no_grad()
+def denoising_errors(pipe: Pipeline, images: Tensor, conditions: Tensor) -> dict[str, float]:
+    """How far the predicted clean pictures are from the real ones, with the right labels and with another picture's.
+
+    images: uint8 (N, 3, 64, 64), never trained on; conditions: (N, 24). Returns root mean squares over all pictures and
+    NOISE_LEVELS, in steps of 1 / 255 of the range. A network that does not use its labels makes the same error twice.
+    """
+    schedule = pipe.config.schedule
+    denoiser = Denoiser(pipe.network, schedule, pipe.config.prediction, dtype=pipe.dtype)
+    squares: dict[str, list[Tensor]] = {"right": [], "wrong": []}
+    for level in NOISE_LEVELS:
+        t = int((1 - schedule.alpha_bar >= level).nonzero()[0])
+        noise = torch.Generator().manual_seed(t)
+        for x0, right, wrong in zip(
+            *(values.split(64) for values in (images, conditions, conditions.roll(1, 0))), strict=True
+        ):
+            x0 = x0.to(pipe.device) / 127.5 - 1
+            x_t = schedule.add_noise(x0, torch.randn(x0.shape, generator=noise).to(pipe.device), t)
+            for name, y in (("right", right), ("wrong", wrong)):
+                squares[name].append((denoiser(x_t, t, y.to(pipe.device)).x0 - x0).square().flatten(1).mean(1))
+    return {name: round(127.5 * float(torch.cat(values).mean().sqrt()), 3) for name, values in squares.items()}
+
+
 def table(figures: dict[str, dict[str, Any]]) -> str:
     """The finished rows as Markdown, a line for each spec and sampler."""
     lines = []
@@ -69,9 +96,10 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, exact)
             parameters = f"{found['parameters'] / 1e6:.2f} M"
             facts = (parameters, *(found[key] for key in ("width", "batch", "images", "hardware")))
-            lines.append((row, *facts, *sampling))
-    settings = ("parameters", "width", "batch", "images seen", "hardware")
-    return markdown.table(("system", *settings, "spec", "sampler", "top-k", "exact match"), lines)
+            errors = (f"{found['errors']['right']:.2f}", f"{found['errors']['wrong']:.2f}")
+            lines.append((row, *facts, *errors, *sampling))
+    names = ("system", "parameters", "width", "batch", "images seen", "hardware", "error", "error, wrong labels")
+    return markdown.table((*names, "spec", "sampler", "top-k", "exact match"), lines)
 
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
@@ -106,6 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="training pictures, as for training.train")
+    parser.add_argument("--fresh", required=True, help="pictures like these, but never trained on")
     parser.add_argument("--out", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
     parser.add_argument("--row", action="append", choices=ROWS, help="train only this row; may be given repeatedly")
@@ -118,6 +147,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         evaluator = Evaluator.from_pretrained(args.evaluator)
+        fresh = dataset.load(args.fresh)
         for spec in args.spec:
             labels.read_spec(spec)
         for row in args.row or ROWS:
@@ -133,6 +163,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "batch": config.batch,
                 "images": args.images,
                 "hardware": hardware(pipe.device)["device"],
+                "errors": denoising_errors(pipe, *fresh),
                 "specs": measure(folder, args.spec, args.seeds, evaluator),
             }
             (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n")
