@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from ddpm import Evaluator, Pipeline, labels
+from ddpm.demo.compare import READY
+from ddpm.demo.models import Models
 from ddpm.evaluator import topk_accuracy
 from training.specs import draw_spec
 
@@ -28,6 +30,11 @@ def test_it_draws_what_is_asked_for(pipe):
     images = pipe.generate(scenes, seed=0)
     evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", device="cpu")
     assert topk_accuracy(evaluator(images), labels.encode(scenes)) >= 0.75
+
+
+def test_the_models_of_the_ready_comparisons_are_there(pipe):
+    named = {half["model"] for halves in READY.values() for half in halves if "model" in half}
+    assert named <= set(Models(pipe, CHECKPOINTS).names)
 
 
 def test_a_batch_is_its_singles(pipe):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,15 +26,17 @@ SIDES = ("A", "B")
 SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
 Ready = dict[str, Any]
-"""What a ready comparison changes in the model's own settings."""
+"""What a ready comparison changes in the page's model and that model's own settings."""
 
 READY: dict[str, tuple[Ready, Ready]] = {
     "guidance": ({"guidance": 1}, {"guidance": 4}),
     "steps": ({"sampler": "dpm++", "steps": 10}, {"sampler": "dpm++", "steps": 50}),
     "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
     "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
+    "fresh": ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
+    "report": ({"model": "report-groupnorm", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
 }
-"""The ready comparisons, by the name of their text."""
+"""The ready comparisons, by the name of their text. Those of a model that is not there are left out."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
         apply_default_css=False,
         elem_classes=["about"],
     )
-    ready = _ready_buttons()
+    there = {None, *models.names}
+    offered = {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
+    ready = _ready_buttons(offered)
     with gr.Row(elem_id="compare-sides"):
         inputs = [*_side("A", models, own.guidance), *_side("B", models, 1.0)]
     start, stop = buttons("compare")
@@ -67,7 +71,7 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
         return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
 
     activity.connect(scene, seed, run, inputs)
-    ready.click(None, ready, inputs, js=_fill(own)).then(None, [scene, seed], js=activity.ask)
+    ready.click(None, ready, inputs, js=_fill(offered, models)).then(None, [scene, seed], js=activity.ask)
     return Compare(activity.screen)
 
 
@@ -127,7 +131,11 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
     with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
         gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
         model = gr.Dropdown(
-            list(models.names), value=models.names[0], label=text("compare.model"), visible=len(models.names) > 1
+            list(models.names),
+            value=models.names[0],
+            label=text("compare.model"),
+            info=text("compare.model_info"),
+            visible=len(models.names) > 1,
         )
         with gr.Row(elem_classes=["choices"]):
             sampler = gr.Dropdown(SAMPLERS, value=own.sampler, label=text("settings.sampler"))
@@ -147,9 +155,9 @@ def _defaults(configs: dict[str, ModelConfig]) -> dict[str, list[Any]]:
     return {name: [config.sampler, config.steps, config.guidance] for name, config in configs.items()}
 
 
-def _ready_buttons() -> gr.HTML:
-    """Build a button for each of READY. A click sets the value to its key."""
-    names = "".join(f'<button type="button" data-key="{key}" data-text="compare.{key}"></button>' for key in READY)
+def _ready_buttons(keys: Iterable[str]) -> gr.HTML:
+    """Build a button for each of these keys of READY. A click sets the value to its key."""
+    names = "".join(f'<button type="button" data-key="{key}" data-text="compare.{key}"></button>' for key in keys)
     return gr.HTML(
         "",
         html_template=f'<div><span class="title" data-text="compare.ready"></span>{names}</div>',
@@ -167,12 +175,14 @@ def _ready_buttons() -> gr.HTML:
     )
 
 
-def _fill(own: ModelConfig) -> str:
+def _fill(ready: dict[str, tuple[Ready, Ready]], models: Models) -> str:
     """The script from the key of a ready comparison to the settings of both sides."""
     values: dict[str, list[Any]] = {}
-    for key, halves in READY.items():
+    for key, halves in ready.items():
         values[key] = []
         for half in halves:
+            name = half.get("model", models.names[0])
+            own = models.configs[name]
             settings = {"sampler": own.sampler, "steps": own.steps, "guidance": own.guidance, **half}
-            values[key] += [own.name, settings["sampler"], settings["steps"], settings["guidance"]]
+            values[key] += [name, settings["sampler"], settings["steps"], settings["guidance"]]
     return f"(key) => ({json.dumps(values)})[key]"

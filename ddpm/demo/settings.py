@@ -20,7 +20,13 @@ def seed_number() -> gr.Number:
 
 def sampler_choice(config: ModelConfig) -> gr.Radio:
     """Offer the samplers, with the model's own chosen."""
-    return gr.Radio(SAMPLERS, value=config.sampler, label=text("settings.sampler"), info=text("settings.sampler_info"))
+    return gr.Radio(
+        SAMPLERS,
+        value=config.sampler,
+        label=text("settings.sampler"),
+        info=text("settings.sampler_info"),
+        elem_id="sampler",
+    )
 
 
 def steps_choice(config: ModelConfig) -> gr.Radio:
