@@ -6,7 +6,7 @@ from conftest import ConstantJudge, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline, checkpoint
-from ddpm.demo.compare import compare_views
+from ddpm.demo.compare import READY, compare_views, ready_for
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.handlers import Studio
 from ddpm.demo.models import Models
@@ -38,6 +38,10 @@ def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Mo
     assert models.get("other").config.name == "other"
     with pytest.raises(ValueError, match="'evaluator' is unknown; allowed are tiny, other"):
         models.get("evaluator")
+
+
+def test_a_ready_comparison_with_an_absent_model_is_left_out(models: Models):
+    assert READY.keys() - ready_for(models).keys() == {"report"}
 
 
 def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pipeline):

@@ -36,7 +36,7 @@ READY: dict[str, tuple[Ready, Ready]] = {
     "fresh": ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
     "report": ({"model": "report-groupnorm", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
 }
-"""The ready comparisons, by the name of their text. Those of a model that is not there are left out."""
+"""The ready comparisons, by the name of their text."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,7 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
         apply_default_css=False,
         elem_classes=["about"],
     )
-    there = {None, *models.names}
-    offered = {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
+    offered = ready_for(models)
     ready = _ready_buttons(offered)
     with gr.Row(elem_id="compare-sides"):
         inputs = [*_side("A", models, own.guidance), *_side("B", models, 1.0)]
@@ -73,6 +72,12 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
     activity.connect(scene, seed, run, inputs)
     ready.click(None, ready, inputs, js=_fill(offered, models)).then(None, [scene, seed], js=activity.ask)
     return Compare(activity.screen)
+
+
+def ready_for(models: Models) -> dict[str, tuple[Ready, Ready]]:
+    """Return READY without what asks for a model that is not there."""
+    there = {None, *models.names}
+    return {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
 
 
 def compare_views(
