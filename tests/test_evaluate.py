@@ -14,6 +14,7 @@ from ddpm.networks import build
 from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
 from training import benchmark, evaluate, train_evaluator
+from training.render import main as render
 
 SCENES = [["red cube"], [], ["blue sphere", "gray cube"]]
 OTHER = [["cyan cylinder", "red cube", "gray cube"]]
@@ -69,6 +70,18 @@ def test_every_spec_gets_its_figures(work: Path, capsys: pytest.CaptureFixture[s
     assert first["seconds_per_image"] > 0
     table = capsys.readouterr().out
     assert "first.json" in table and "second.json" in table
+
+
+def test_renders_are_judged_like_drawn_pictures(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["render", "--count", "4", "--counts", "1", "3", "--out", str(work / "renders")])
+    render()
+    asked = labels.encode(list(json.loads((work / "renders" / "labels.json").read_text()).values()))
+    answers = iter([torch.zeros(3, 24), asked])  # nothing in three drawn scenes, and all that the renders show
+    monkeypatch.setattr(evaluate.Evaluator, "from_pretrained", lambda _: lambda pictures: next(answers))
+    report = run(work, "--seeds", "1", "--renders", str(work / "renders"))
+    assert report["specs"][0]["exact_match"] == pytest.approx(1 / 3, abs=1e-5)
+    assert (report["renders"]["images"], report["renders"]["exact_match"]) == (4, 1.0)
+    assert report["renders"]["by_object_count"].keys() <= {"1", "3"}
 
 
 def test_settings_can_be_overridden_and_one_seed_has_no_standard_error(work: Path) -> None:

@@ -34,6 +34,11 @@ def load(source: str | Path) -> tuple[Tensor, Tensor]:
     return load_folder(source)
 
 
+def to_float(images: Tensor) -> Tensor:
+    """Pictures of a data folder, uint8, as the models see them: float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
 def load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
     """A rendered folder: images/*.png, all 64x64, and labels.json (file name -> labels), which gives the order."""
     folder = Path(folder)

@@ -1,7 +1,8 @@
 """Score a checkpoint: `python -m training.evaluate --checkpoint checkpoints/default --spec FILE --seeds 5 --json OUT`.
 
 Each spec file (a list of label lists, the lab's test.json format) is drawn once a seed and judged by the evaluator. The
-figures are means over the seeds, with a standard error; nothing here chooses anything.
+figures are means over the seeds, with a standard error; nothing here chooses anything. With --renders FOLDER the
+evaluator also judges rendered pictures, which are right by definition: no drawing can expect to be read better.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.evaluator import exact_match, per_image_accuracy, topk_accuracy
 from ddpm.pipeline import Settings
 from ddpm.samplers import SAMPLERS
+from training import dataset
 
 Scenes = Sequence[Sequence[str]]
 
@@ -116,6 +118,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--seeds", type=int, default=5, help="how often each spec is drawn (default 5)")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
     parser.add_argument("--json", required=True, type=Path, help="where the figures go")
+    parser.add_argument("--renders", help="a rendered folder for the evaluator to judge, beside the drawn pictures")
     parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
     parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
     parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
@@ -128,6 +131,7 @@ def main(arguments: list[str] | None = None) -> None:
         evaluator = Evaluator.from_pretrained(args.evaluator)
         pipe = Pipeline.from_pretrained(args.checkpoint)
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
+        renders = dataset.load(args.renders) if args.renders else None
         make_place(args.json)
         if empty := [path for path, scenes in specs.items() if not scenes]:
             raise ValueError(f"{empty[0]} holds no scene")
@@ -142,6 +146,10 @@ def main(arguments: list[str] | None = None) -> None:
         results.append({"spec": path, **score(p, scenes), "seconds_per_image": seconds_per_image, **asdict(settings)})
 
     report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
+    if renders is not None:
+        images, conditions = renders
+        p = evaluator(dataset.to_float(images))[None]
+        report["renders"] = {"data": args.renders, **score(p, [labels.decode(row) for row in conditions])}
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 

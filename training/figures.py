@@ -18,7 +18,6 @@ from torch import Tensor
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.trajectory import Trajectory, to_uint8
 from training import dataset
-from training.frechet import to_float
 from training.specs import draw_spec
 
 COLUMNS = 6
@@ -48,7 +47,7 @@ def neighbours(pipe: Pipeline, data: str, path: Path) -> None:
     drawn = pipe.generate(scenes, seed=SEED)
     known, _ = dataset.load(data)
     index = nearest(drawn, known, NEIGHBOURS)  # (20, NEIGHBOURS)
-    pictures = torch.cat([drawn[:, None], to_float(known[index])], 1).flatten(0, 1)
+    pictures = torch.cat([drawn[:, None], dataset.to_float(known[index])], 1).flatten(0, 1)
     titles = ["drawn", *["nearest", "next"][:NEIGHBOURS]] * len(scenes)
     _sheet(pictures, titles, 4 * (1 + NEIGHBOURS), path, height=1.5)
 
@@ -58,7 +57,7 @@ def nearest(pictures: Tensor, known: Tensor, count: int) -> Tensor:
     flat = pictures.flatten(1)
     parts = []
     for part in known.split(2000):
-        other = (to_float(part) if part.dtype == torch.uint8 else part).flatten(1)
+        other = (dataset.to_float(part) if part.dtype == torch.uint8 else part).flatten(1)
         parts.append(torch.cdist(flat, other))
     return torch.cat(parts, 1).topk(count, largest=False).indices
 

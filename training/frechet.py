@@ -35,11 +35,6 @@ def frechet_distance(a: Tensor, b: Tensor) -> float:
     return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
 
 
-def to_float(images: Tensor) -> Tensor:
-    """Pictures of a data folder, uint8, as the models see them: float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -62,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    real = evaluator.features(to_float(images[: 2 * args.count]))
+    real = evaluator.features(dataset.to_float(images[: 2 * args.count]))
     drawn = pipe.generate([labels.decode(row) for row in conditions[: args.count]], **asdict(settings))
     report = {
         "checkpoint": args.checkpoint,

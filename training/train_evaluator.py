@@ -69,11 +69,6 @@ def batches(images: Tensor, labels: Tensor, generator: torch.Generator) -> Itera
             yield images[ids], labels[ids]
 
 
-def to_unit(images: Tensor) -> Tensor:
-    """uint8 (N, 3, 64, 64) -> float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1
-
-
 def one_cycle(progress: float) -> float:
     """Share of the peak learning rate at a progress of 0..1: up linearly, down as a cosine (Smith & Topin 2019)."""
     if progress < WARM_UP:
@@ -83,7 +78,7 @@ def one_cycle(progress: float) -> float:
 
 def measure(evaluator: Evaluator, images: Tensor, labels: Tensor) -> dict[str, float]:
     """The three accuracies on uint8 images (N, 3, 64, 64)."""
-    p = evaluator(to_unit(images))
+    p = evaluator(dataset.to_float(images))
     metrics = {"topk_accuracy": topk_accuracy, "per_image_accuracy": per_image_accuracy, "exact_match": exact_match}
     return {name: round(metric(p, labels), 5) for name, metric in metrics.items()}
 
@@ -133,7 +128,7 @@ def main(arguments: list[str] | None = None) -> None:
         if progress >= 1:
             break
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * one_cycle(progress)
-        x = augment(to_unit(x.to(device)), generator).contiguous(memory_format=torch.channels_last)
+        x = augment(dataset.to_float(x.to(device)), generator).contiguous(memory_format=torch.channels_last)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
             logits = head(backbone(x))
         loss = F.binary_cross_entropy_with_logits(logits.float(), y.to(device))
