@@ -17,7 +17,7 @@ from PIL import Image
 from ddpm import Pipeline, checkpoint
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
-from training.train import batch_indices, learning_rate_factor, train
+from training.train import batch_indices, draw_timesteps, learning_rate_factor, train
 
 ROOT = Path(__file__).parents[1]
 TINY = replace(PRESETS["tiny"], images=64)
@@ -67,6 +67,18 @@ def test_the_learning_rate_rises_stays_and_falls():
     assert factors[9:50] == [1.0] * 41
     assert factors[75] == pytest.approx(0.5)
     assert factors[-1] == pytest.approx(0.02)
+
+
+@pytest.mark.parametrize("skew", [1.0, 0.5])
+def test_timesteps_are_skewed_towards_noise(skew):
+    config = replace(TINY, batch=20_000, skew=skew)
+    t = draw_timesteps(config, torch.Generator().manual_seed(0))
+    assert t.dtype == torch.int64
+    assert t.min() >= 1
+    assert t.max() == config.schedule.steps
+    # The share up to a timestep s is (s / T)^(1 / skew)
+    for share in (0.1, 0.5, 0.9):
+        assert (t <= share * config.schedule.steps).double().mean() == pytest.approx(share ** (1 / skew), abs=0.01)
 
 
 def test_a_resumed_run_continues_to_the_bit(data, tmp_path, monkeypatch):

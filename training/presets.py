@@ -16,10 +16,11 @@ class TrainConfig:
     network, options, prediction, schedule: what is trained, see `ddpm.checkpoint.ModelConfig`.
     images: training images to see in all; batch: images a step. warmup: images over which the learning rate rises;
     decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
-    in images. dropout: how often the labels give way to the null condition. layout: weight of the layout's
-    cross-entropy beside the loss on the picture (`training.layout`); 0 leaves it out. hold_out: leave out the pictures
-    that hold a pair of `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient.
-    sampler, steps, guidance: the checkpoint's defaults.
+    in images. dropout: how often the labels give way to the null condition. skew: timesteps are T u^skew for a uniform
+    u; 1 draws all alike, less draws the noisy ones more often. layout: weight of the layout's cross-entropy beside the
+    loss on the picture (`training.layout`); 0 leaves it out. hold_out: leave out the pictures that hold a pair of
+    `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient. sampler, steps,
+    guidance: the checkpoint's defaults.
     """
 
     name: str
@@ -34,6 +35,7 @@ class TrainConfig:
     decay: float = 0.3
     ema: int = 10_000
     dropout: float = 0.1
+    skew: float = 0.6
     layout: float = 0.03
     hold_out: bool = False
     weight_decay: float = 0.01
@@ -58,6 +60,7 @@ _REPORT = TrainConfig(
     decay=0.0,
     ema=0,
     dropout=0.0,
+    skew=1.0,
     layout=0.0,
     sampler="ddpm",
     steps=1000,
@@ -87,6 +90,8 @@ STUDY: dict[str, TrainConfig] = {
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,
+    # The second half of a long training, from the weights of a finished one (--init): gentler, and falling for longer.
+    "refine": replace(_DEFAULT, name="refine", learning_rate=7e-4, decay=0.6, images=240_000),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # Seconds, not hours: for trying the loop out.

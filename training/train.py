@@ -37,8 +37,7 @@ from ddpm.denoiser import target
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
-from ddpm.trajectory import to_picture
-from training import dataset
+from training import dataset, sample_sheet
 from training.layout import WithLayout
 from training.pairs import without_held_out
 from training.presets import PRESETS, TrainConfig
@@ -46,14 +45,6 @@ from training.presets import PRESETS, TrainConfig
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
 SAMPLE_EVERY = 20_000  # images
-SAMPLE_SCENES = (
-    *([label] for label in ("red cube", "cyan sphere", "yellow cylinder", "gray sphere")),
-    *(["blue cube", "green sphere"], ["purple cylinder", "brown cube"], ["gray cube", "gray cylinder"]),
-    *(["red sphere", "green cube", "blue cylinder"], ["yellow cube", "yellow sphere", "cyan cylinder"]),
-    ["purple sphere", "gray cylinder", "brown cube", "cyan cube"],
-    ["red cube", "green cylinder", "blue sphere", "yellow cube", "gray sphere"],
-    [],
-)
 
 
 def train(
@@ -109,6 +100,11 @@ def train(
     model.train()
     rows = _read_log(log_file, seen)
 
+    def averaged() -> nn.Module:
+        copy = build(config.network, config.options)
+        copy.load_state_dict(ema)
+        return copy
+
     def save() -> None:
         if not accelerator.is_main_process:
             return
@@ -117,9 +113,7 @@ def train(
         state["config"] = _plain(config)
         checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
         _write_log(log_file, rows)
-        averaged = build(config.network, config.options)
-        averaged.load_state_dict(ema)
-        checkpoint.save(out / "checkpoint", averaged, _model_config(config, seen, data), dtype=torch.float16)
+        checkpoint.save(out / "checkpoint", averaged(), _model_config(config, seen, data), dtype=torch.float16)
 
     last_save, losses, since = time.monotonic(), torch.zeros(2, device=device), (seen, time.monotonic())
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
@@ -128,12 +122,12 @@ def train(
             # 1. A batch: data order, timesteps, noise and label dropout all follow from the seed and the images seen.
             random = generator(config.seed, seen)
             index = batch_indices(config.seed, seen, config.batch, len(images)).to(device)
-            t = torch.randint(1, config.schedule.steps + 1, (config.batch,), generator=random)
+            t = draw_timesteps(config, random)
             eps = torch.randn((config.batch, *images.shape[1:]), generator=random)
             drop = torch.rand((config.batch, 1), generator=random) < config.dropout
             mine = slice(rank, None, world)
             index, t, eps, drop = (v[mine].to(device) for v in (index, t, eps, drop))
-            x0 = images[index].float() / 127.5 - 1
+            x0 = dataset.to_float(images[index])
             y = torch.where(drop, labels.NULL, conditions[index])
 
             # 2. The loss: mean squared error of what the network is to give at x_t, and the layout's cross-entropy.
@@ -169,7 +163,8 @@ def train(
                 bar.set_postfix(loss=row["loss"], refresh=False)
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
             if seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY and accelerator.is_main_process:
-                sample_sheet(config, ema, device, out / "samples" / f"{seen:08d}.png")
+                pipe = Pipeline(averaged(), _model_config(config, seen, data), device)
+                sample_sheet.draw(pipe, out / "samples" / f"{seen:08d}.png")
             over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
             over = bool(accelerator.reduce(torch.tensor(float(over), device=device), "sum") > 0)
             if over:
@@ -208,6 +203,12 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
+def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
+    """Timesteps 1...T, int64 (batch,), where a uniform u in (0, 1] gives the share u^skew of the way to T."""
+    u = 1 - torch.rand(config.batch, generator=random)
+    return (config.schedule.steps * u**config.skew).ceil().long()
+
+
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
     network, model = checkpoint.load(folder)
     if (model.network, model.options) != (config.network, config.options):
@@ -232,17 +233,6 @@ def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConf
             ema[key].lerp_(value, 1 - keep)
         else:
             ema[key].copy_(value)
-
-
-def sample_sheet(config: TrainConfig, ema: dict[str, Tensor], device: torch.device, path: Path) -> None:
-    """Draw SAMPLE_SCENES, side by side, with the averaged weights, quickly."""
-    network = build(config.network, config.options)
-    network.load_state_dict(ema)
-    pipe = Pipeline(network, _model_config(config, 0, ""), device)
-    drawn = pipe.generate(SAMPLE_SCENES, 0, "ddim", 50)  # (12, 3, 64, 64)
-    grid = drawn.unflatten(0, (2, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3)  # (3, 2 * 64, 6 * 64)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    to_picture(grid).save(path)
 
 
 def _model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
