@@ -24,7 +24,7 @@ def one(label: str, x: float = 0.0, y: float = 0.0, theta: float = 0.0) -> Scene
 
 
 def test_a_sphere_at_the_origin_stands_where_the_set_up_says():
-    # 36 of 320 pixels wide, 36 of 240 high, centred near (160, 103)
+    # 36 of 320 pixels wide, 36 of 240 high, centered near (160, 103)
     seen = first_hits([one("red sphere")], CPU).seen.reshape(128, 128) >= 0
     rows, columns = seen.nonzero(as_tuple=True)
     width = (columns.max() - columns.min() + 1) / 128 * 320

@@ -1,7 +1,7 @@
 """Random scenes: which objects stand where, under which lamps.
 
 The set-up is that of the i-CLEVR data: the first object of a scene stands at the origin, the others are uniform in a
-square, centres keep a distance, and each of three lamps is moved by a random vector. No label stands twice in a scene.
+square, centers keep a distance, and each of three lamps is moved by a random vector. No label stands twice in a scene.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ddpm.labels import COLORS, LABELS, SHAPES, LabelError, check
 
 OBJECT_SIZE = 0.575  # sphere radius, half the side of the cube, radius and half the height of the cylinder
 PLACEMENT_RANGE = 3.0  # objects beside the first are uniform in [-3, 3]^2
-MIN_DISTANCE = 2 * OBJECT_SIZE + 0.25  # between centres
+MIN_DISTANCE = 2 * OBJECT_SIZE + 0.25  # between centers
 LAMPS = ("Lamp_Key", "Lamp_Fill", "Lamp_Back")
 
 # How often a training scene has 0, 1, ..., 5 objects.

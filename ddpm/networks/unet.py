@@ -1,7 +1,7 @@
 """The network of the default checkpoint: a small U-Net on 4x4 patches that is told time and labels at every block.
 
 The picture becomes a 16x16 grid by pixel-unshuffling, so that nearly all arithmetic happens at 16x16 and 8x8. Time and
-labels reach every residual block through adaptive group normalisation (Dhariwal & Nichol 2021, section 3); at 8x8 every
+labels reach every residual block through adaptive group normalization (Dhariwal & Nichol 2021, section 3); at 8x8 every
 position also attends to all others and to one token a label (Nichol et al. 2022, "GLIDE", section 4.1).
 """
 
@@ -104,7 +104,7 @@ class Condition(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions; the second one's input is normalised, then scaled and shifted by the condition."""
+    """Two 3x3 convolutions; the second one's input is normalized, then scaled and shifted by the condition."""
 
     def __init__(self, channels_in: int, channels_out: int, embedding: int) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class LabelAttention(nn.Module):
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
-    """Group normalisation in groups of 16 channels."""
+    """Group normalization in groups of 16 channels."""
     return nn.GroupNorm(channels // GROUP_CHANNELS, channels)
 
 
