@@ -121,3 +121,14 @@ def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: s
         page.get_by_role("option", name="繁體中文").click()
         page.keyboard.press("Escape")
         expect(page.locator("h1")).to_have_text("看場景從雜訊中浮現")
+
+
+def test_a_list_of_objects_speaks_the_language_and_keeps_its_values(browser: Browser, address: str) -> None:
+    with opened(browser, f"{address}?lang=zh-TW", "en-US") as page:
+        page.get_by_role("tab", name="探索").click()
+        page.get_by_role("tab", name="重畫").click()
+        page.get_by_label("新的物件").click()
+        page.get_by_role("option", name="藍色立方體").click()
+        page.keyboard.press("Escape")
+        page.locator("#redraw-start").click()
+        expect(page.locator(".redraw [data-part=verdict-after]")).to_contain_text("藍色立方體")

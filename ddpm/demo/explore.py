@@ -176,7 +176,8 @@ def _about(part: str) -> None:
 
 
 def _labels_choice(label: Any, **options: Any) -> gr.Dropdown:
-    return gr.Dropdown(LABELS, value=[], multiselect=True, max_choices=MAX_OBJECTS, label=label, **options)
+    choices = [(text(f"label.{name}"), name) for name in LABELS]
+    return gr.Dropdown(choices, value=[], multiselect=True, max_choices=MAX_OBJECTS, label=label, **options)
 
 
 def _meaning(studio: Studio) -> gr.HTML:

@@ -13,6 +13,8 @@ from pathlib import Path
 import gradio as gr
 from gradio.i18n import I18nData
 
+from ddpm.labels import LABELS
+
 LANGUAGES = ("en", "zh-TW")
 """The first is the one for people whose language the page does not speak."""
 
@@ -26,6 +28,10 @@ def _read() -> dict[str, dict[str, str]]:
         area = json.loads(file.read_text(encoding="utf-8"))
         for language in LANGUAGES:
             texts[language].update({f"{file.stem}.{key}": value for key, value in area[language].items()})
+    for words in texts.values():  # "label.red cube" from "label.red" and "label.cube"
+        for label in LABELS:
+            color, shape = (words[f"label.{word}"] for word in label.split())
+            words[f"label.{label}"] = words["label.object"].format(color=color, shape=shape)
     return texts
 
 

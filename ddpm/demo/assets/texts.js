@@ -24,10 +24,7 @@
     return pattern.replace(/\{(\w+)\}/g, (place, key) => values[key] ?? place);
   }
 
-  function label(name) {
-    const [color, shape] = name.split(" ");
-    return text("label.object", { color: text(`label.${color}`), shape: text(`label.${shape}`) });
-  }
+  const label = (name) => text(`label.${name}`);
 
   function fill(element) {
     const { text: plain, html, values, language } = element.dataset;
