@@ -84,6 +84,7 @@ def test_the_curve_holds_the_default_once() -> None:
 
 def test_a_curve_is_measured_once_and_shown(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "GUIDANCE", (1.0, 2.0))
+    monkeypatch.setattr(quality, "GUIDED", ("ddim",))
     monkeypatch.setattr(quality, "COMPARED_AT", 2.0)
     monkeypatch.setattr(quality, "STEPS", {"ddim": (2,), "ddpm": (1000,)})
     out = work / "docs"

@@ -84,14 +84,15 @@ STUDY: dict[str, TrainConfig] = {
         dropout=0.1,
         guidance=2.0,
     ),
+    "report-slow": replace(_REPORT, name="report-slow", learning_rate=5e-5),
+    "report-decay": replace(_REPORT, name="report-decay", decay=0.3),
 }
-"""The systems of the report, and three steps beyond it; the study adds the default model."""
+"""The systems of the report, three steps beyond it, and two for its claims about the learning rate: a tenth of its own,
+and one that falls to zero at the end. The study adds the default model."""
 
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,
-    # The second half of a long training, from the weights of a finished one (--init): gentler, and falling for longer.
-    "refine": replace(_DEFAULT, name="refine", learning_rate=7e-4, decay=0.6, images=240_000),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # Seconds, not hours: for trying the loop out.

@@ -25,12 +25,13 @@ from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
+GUIDED = ("dpm++", "sde-dpm++")  # samplers whose guidance is varied, at the default number of steps
 COMPARED_AT = 4.0  # the guidance at which samplers and steps are compared
 STEPS = {
     "sde-dpm++": (5, 10, 15, 25, 50),
-    "dpm++": (5, 10, 15, 25),
+    "dpm++": (5, 10, 15, 25, 50),
     "ddim": (10, 25, 50),
-    "ddpm": (1000,),
+    "ddpm": (50, 100, 250, 1000),
 }
 
 STYLES: dict[str, dict[str, Any]] = {
@@ -43,7 +44,7 @@ STYLES: dict[str, dict[str, Any]] = {
 
 def curve(default: Settings) -> list[Settings]:
     """What is measured: every guidance at the default number of steps, then every sampler and number of steps."""
-    guided = [Settings(default.sampler, default.steps, guidance) for guidance in GUIDANCE]
+    guided = [Settings(sampler, default.steps, guidance) for sampler in GUIDED for guidance in GUIDANCE]
     sampled = [Settings(sampler, n, COMPARED_AT) for sampler, counts in STEPS.items() for n in counts]
     return list(dict.fromkeys([default, *guided, *sampled]))
 
@@ -68,9 +69,10 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
     axes = figure.subplots(2, 2, sharey="row", sharex="col")
     measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}
     for axis, (key, name) in zip(axes[:, 0], measures.items(), strict=True):
-        chosen = [row for row in rows if (row["sampler"], row["steps"]) == (default.sampler, default.steps)]
-        if found := sorted((row["guidance"], row[key]) for row in chosen if row[key] is not None):
-            axis.plot(*zip(*found, strict=True), label=default.sampler, **STYLES[default.sampler])
+        for sampler in GUIDED:
+            chosen = [row for row in rows if (row["sampler"], row["steps"]) == (sampler, default.steps)]
+            if found := sorted((row["guidance"], row[key]) for row in chosen if row[key] is not None):
+                axis.plot(*zip(*found, strict=True), label=sampler, **STYLES[sampler])
         axis.set(xlabel=f"guidance ({default.steps} steps)", ylabel=name)
         axis.legend(frameon=False)
     for axis, key in zip(axes[:, 1], measures, strict=True):
