@@ -1,9 +1,10 @@
 """The second task in training: what stands where."""
 
+import pytest
 import torch
 
 from ddpm.networks import build
-from training.layout import WithLayout
+from training.layout import WithLayout, pixel_weights
 from training.render import layouts
 from training.scenes import Scene, SceneObject
 
@@ -37,3 +38,19 @@ def test_the_head_teaches_the_lower_level():
     _, logits = WithLayout(network)(torch.randn(1, 3, 64, 64), torch.tensor([0.5]), torch.zeros(1, 24))
     logits.square().mean().backward()
     assert network.grow.weight.grad.abs().sum() > 0
+
+
+def test_pixels_near_an_object_count_more():
+    layouts = torch.full((2, 16, 16), 24, dtype=torch.uint8)
+    layouts[0, 5, 7] = 3
+    weights = pixel_weights(layouts, focus=4.0)
+    assert weights.shape == (2, 1, 64, 64)
+    assert weights.mean() == pytest.approx(1)
+    heavy = weights > weights.min() * 4.9
+    assert heavy.sum() == (3 * 4) ** 2  # the cell and its neighbours, 4x4 pixels each
+    assert heavy[0, 0, 16:28, 24:36].all()
+    torch.testing.assert_close(weights[heavy], 5 * weights[~heavy].min().expand(144))
+
+
+def test_without_focus_all_pixels_count_alike():
+    assert torch.equal(pixel_weights(torch.zeros(1, 16, 16, dtype=torch.uint8), 0.0), torch.ones(1, 1, 64, 64))

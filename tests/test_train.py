@@ -15,6 +15,7 @@ import torch
 from PIL import Image
 
 from ddpm import Pipeline, checkpoint
+from ddpm.networks.staged import Staged
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
 from training.train import batch_indices, draw_timesteps, learning_rate_factor, train
@@ -79,6 +80,38 @@ def test_timesteps_are_skewed_towards_noise(skew):
     # The share up to a timestep s is (s / T)^(1 / skew)
     for share in (0.1, 0.5, 0.9):
         assert (t <= share * config.schedule.steps).double().mean() == pytest.approx(share ** (1 / skew), abs=0.01)
+
+
+def test_timesteps_end_where_the_config_says():
+    config = replace(TINY, batch=20_000, until=0.3, skew=1.0)
+    t = draw_timesteps(config, torch.Generator().manual_seed(0))
+    assert (t.min(), t.max()) == (1, 300)
+    assert t.double().mean() == pytest.approx(150, abs=2)
+
+
+def test_a_focused_loss_is_another_loss(data, tmp_path):
+    shutil.copytree(data, tmp_path / "data")
+    layouts = np.full((20, 16, 16), 24, dtype=np.uint8)
+    layouts[:, 3, 4] = 0
+    np.save(tmp_path / "data" / "layouts.npy", layouts)
+    losses = set()
+    for focus in (0.0, 4.0):
+        train(replace(TINY, images=16, focus=focus, layout=0.0), str(tmp_path / "data"), tmp_path / str(focus))
+        losses.add((tmp_path / str(focus) / "log.csv").read_text().splitlines()[1].split(",")[1])
+    assert len(losses) == 2
+
+
+@pytest.mark.parametrize("until, name", [(0.5, "fine"), (1.0, "coarse")])
+def test_of_a_joined_model_the_half_is_trained_on(data, tmp_path, until, name):
+    pair = Staged(0.5, **TINY.options)
+    config = checkpoint.ModelConfig("any", "staged", {"boundary": 0.5, **TINY.options}, "v", TINY.schedule)
+    checkpoint.save(tmp_path / "both", pair, replace(config, training={"coarse": {}, "fine": {}}))
+    still = replace(TINY, images=8, until=until, learning_rate=0.0)
+    train(still, data, tmp_path / "run", init=tmp_path / "both")
+    trained, config = checkpoint.load(tmp_path / "run" / "checkpoint")
+    assert config.training["until"] == until
+    for a, b in zip(trained.parameters(), getattr(pair, name).parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=0, atol=0.01)  # stored in float16
 
 
 def test_a_resumed_run_continues_to_the_bit(data, tmp_path, monkeypatch):

@@ -9,6 +9,7 @@ head that answers is thrown away after training: the network that draws is as it
 from __future__ import annotations
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ddpm.labels import NUM_LABELS
 from ddpm.networks.unet import UNet
@@ -31,3 +32,15 @@ class WithLayout(nn.Module):
         """What the network gives, and the layout's logits (N, 25, 16, 16); arguments as the network's."""
         out = self.network(x, time, labels)
         return out, self.head(self._features)
+
+
+def pixel_weights(layouts: Tensor, focus: float) -> Tensor:
+    """How much each pixel counts in the loss: float32 (N, 1, 64, 64) with a mean of 1.
+
+    layouts: int (N, 16, 16) as of `training.render.layouts`. Cells that show an object, and those around them, count
+    1 + focus times as much as the rest. The best answer at a pixel is the same under any weights; they say where a
+    network spends its strength, and nine tenths of a picture are plain ground.
+    """
+    near = F.max_pool2d((layouts < NUM_LABELS).float()[:, None], 3, stride=1, padding=1)  # (N, 1, 16, 16)
+    weights = 1 + focus * F.interpolate(near, scale_factor=4.0, mode="nearest")
+    return weights / weights.mean()

@@ -18,9 +18,10 @@ class TrainConfig:
     decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
     in images. dropout: how often the labels give way to the null condition. skew: timesteps are T u^skew for a uniform
     u; 1 draws all alike, less draws the noisy ones more often. layout: weight of the layout's cross-entropy beside the
-    loss on the picture (`training.layout`); 0 leaves it out. hold_out: leave out the pictures that hold a pair of
-    `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient. sampler, steps,
-    guidance: the checkpoint's defaults.
+    loss on the picture (`training.layout`); 0 leaves it out. focus: how much more pixels near an object count in the
+    loss, see `training.layout.pixel_weights`. until: timesteps are drawn up to this share of T. hold_out: leave out the
+    pictures that hold a pair of `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the
+    gradient. sampler, steps, guidance: the checkpoint's defaults.
     """
 
     name: str
@@ -37,6 +38,8 @@ class TrainConfig:
     dropout: float = 0.1
     skew: float = 0.6
     layout: float = 0.03
+    focus: float = 0.0
+    until: float = 1.0
     hold_out: bool = False
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -95,6 +98,10 @@ PRESETS: dict[str, TrainConfig] = {
     **STUDY,
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
+    # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
+    "fine": replace(
+        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=330_000, learning_rate=8e-4, decay=0.5
+    ),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(
         _DEFAULT,

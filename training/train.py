@@ -38,7 +38,8 @@ from ddpm.networks import build
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from training import dataset, sample_sheet
-from training.layout import WithLayout
+from training.join import half
+from training.layout import WithLayout, pixel_weights
 from training.pairs import without_held_out
 from training.presets import PRESETS, TrainConfig
 
@@ -57,7 +58,8 @@ def train(
 ) -> None:
     """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
 
-    init: a checkpoint of the same network whose weights a new run begins with.
+    init: a checkpoint of the same network whose weights a new run begins with; of a joined one (`training.join`) the
+    half that is trained.
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
@@ -74,7 +76,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     images, conditions = dataset.load(data)
     kept = without_held_out(conditions) if config.hold_out else torch.ones(len(images), dtype=torch.bool)
-    layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout else None
+    layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout or config.focus else None
     images, conditions = images[kept].to(device), conditions[kept].to(device)
     torch.manual_seed(config.seed)
     network = build(config.network, config.options)
@@ -130,15 +132,18 @@ def train(
             x0 = dataset.to_float(images[index])
             y = torch.where(drop, labels.NULL, conditions[index])
 
-            # 2. The loss: mean squared error of what the network is to give at x_t, and the layout's cross-entropy.
+            # 2. The loss: squared error of what the network is to give at x_t, and the layout's cross-entropy.
             x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
             goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t.cpu()].to(device))
             answer = model(x_t, t / config.schedule.steps, y)
-            if layouts is None:
-                parts = torch.stack([F.mse_loss(answer.float(), goal), torch.zeros((), device=device)])
-            else:
-                misplaced = F.cross_entropy(answer[1].float(), layouts[index].long())
-                parts = torch.stack([F.mse_loss(answer[0].float(), goal), misplaced])
+            picture, layout = answer if config.layout else (answer, None)
+            error = (picture.float() - goal).square()
+            if config.focus and layouts is not None:
+                error = error * pixel_weights(layouts[index], config.focus)
+            misplaced = torch.zeros((), device=device)
+            if layout is not None and layouts is not None:
+                misplaced = F.cross_entropy(layout.float(), layouts[index].long())
+            parts = torch.stack([error.mean(), misplaced])
             loss = parts[0] + config.layout * parts[1]
 
             # 3. One step of the optimizer and of the average.
@@ -204,13 +209,13 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
-    """Timesteps 1...T, int64 (batch,), where a uniform u in (0, 1] gives the share u^skew of the way to T."""
+    """Timesteps 1..until T, int64 (batch,), where a uniform u in (0, 1] gives the share u^skew of the way."""
     u = 1 - torch.rand(config.batch, generator=random)
-    return (config.schedule.steps * u**config.skew).ceil().long()
+    return (config.until * config.schedule.steps * u**config.skew).ceil().long()
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    network, model = checkpoint.load(folder)
+    network, model = half("fine" if config.until < 1 else "coarse", folder)
     if (model.network, model.options) != (config.network, config.options):
         raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
     return network.state_dict()
@@ -236,7 +241,7 @@ def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConf
 
 
 def _model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
-    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name}
+    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name, "until": config.until}
     names = ("name", "network", "options", "prediction", "schedule", "sampler", "steps", "guidance")
     return checkpoint.ModelConfig(**{name: getattr(config, name) for name in names}, training=facts)
 

@@ -17,6 +17,7 @@ from ddpm.demo.texts import TEXTS
 from ddpm.labels import NUM_LABELS
 from ddpm.networks import build
 from ddpm.networks.context_unet import ContextUNet
+from ddpm.networks.staged import Staged
 
 Shape = tuple[int, ...]
 
@@ -44,9 +45,11 @@ class Block:
 
 
 def blocks(config: ModelConfig) -> list[Block]:
-    """Return the blocks of the network that a config describes, in the order in which they run."""
+    """Return the blocks of the network that a config describes, in the order in which they run; of a pair, of one."""
     with torch.device("meta"):
         network = build(config.network, config.options)
+        if isinstance(network, Staged):
+            network = network.coarse
         arguments = torch.empty(1, *PICTURE), torch.empty(1), torch.empty(1, NUM_LABELS)
     calls: list[Block] = []
     for name, child in network.named_children():

@@ -22,6 +22,7 @@ from ddpm.demo.texts import ASSETS
 from ddpm.demo.theme import asset
 from ddpm.labels import NUM_LABELS
 from ddpm.networks.context_unet import ContextUNet
+from ddpm.networks.staged import Staged
 from ddpm.networks.unet import Condition
 from ddpm.pipeline import Pipeline
 from ddpm.schedule import KINDS, NoiseSchedule
@@ -69,10 +70,12 @@ def _page(pipeline: Pipeline, folder: Path | None) -> str:
         "T": str(config.schedule.steps),
         "KIND": config.schedule.kind,
         "NETWORK": draw(config, wide=True) + draw(config, wide=False),
+        "NETWORK_TEXT": "networks_text" if isinstance(network, Staged) else "network_text",
         "SIZE": _values(
             parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",
             labels=NUM_LABELS,
             deepest=min(block.shape[1] for block in blocks(config)),
+            boundary=round(network.boundary * config.schedule.steps) if isinstance(network, Staged) else None,
         ),
         "CONDITION": _condition(config, network),
         "PREDICTION": config.prediction,

@@ -5,9 +5,10 @@ from typing import Any
 from torch import nn
 
 from ddpm.networks.context_unet import ContextUNet
+from ddpm.networks.staged import Staged
 from ddpm.networks.unet import UNet
 
-NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet, "context_unet": ContextUNet}
+NETWORKS: dict[str, type[nn.Module]] = {"unet": UNet, "staged": Staged, "context_unet": ContextUNet}
 
 
 def build(name: str, options: dict[str, Any]) -> nn.Module:
