@@ -100,7 +100,7 @@ PRESETS: dict[str, TrainConfig] = {
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
     "fine": replace(
-        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=330_000, learning_rate=8e-4, decay=0.5
+        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=290_000, learning_rate=8e-4, decay=0.5
     ),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(
