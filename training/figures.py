@@ -63,13 +63,17 @@ def nearest(pictures: Tensor, known: Tensor, count: int) -> Tensor:
 
 
 def failures(pipe: Pipeline, evaluator: Evaluator, spec: str, path: Path) -> None:
-    """The FAILURES pictures of a spec that are most wrong: by the number of labels missing or unrequested."""
+    """At most FAILURES pictures of a spec, the most wrong first: by the number of labels missing or unrequested."""
     scenes = labels.read_spec(spec)
     pictures = pipe.generate(scenes, seed=SEED)
     p, requested = evaluator(pictures), labels.encode(scenes)
     wrong = (p >= 0.5) != (requested > 0.5)  # (N, 24)
     surest = ((p - requested).abs() * wrong).sum(1)  # equal numbers: the surer the evaluator, the worse
-    worst = (wrong.sum(1) + surest / 100).argsort(descending=True)[:FAILURES].tolist()
+    count = min(FAILURES, int(wrong.any(1).sum()))
+    worst = (wrong.sum(1) + surest / 100).argsort(descending=True)[:count].tolist()
+    if not worst:
+        print(f"all {len(scenes)} pictures of {spec} are right: nothing to show")
+        return
     titles = []
     for i in worst:
         lost = labels.decode((wrong[i] & (requested[i] > 0.5)).float())
