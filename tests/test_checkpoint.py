@@ -153,7 +153,7 @@ def test_a_config_that_is_no_object_is_refused(folder, text):
         ({"guidance": True}, "'guidance' must be of type float"),
         ({"name": 3}, "'name' must be of type str"),
         ({"options": [1]}, "'options' must be of type dict"),
-        ({"network": "resnet"}, "network 'resnet' is unknown; allowed are unet, context_unet"),
+        ({"network": "resnet"}, "network 'resnet' is unknown; allowed are unet, staged, context_unet"),
         ({"options": {"height": 3}}, "does not take the options"),
         ({"options": {"width": "wide"}}, "does not take the options"),
         ({"options": {"width": 12}}, "width must be a positive multiple of 8"),

@@ -139,7 +139,7 @@ def test_variants_that_cannot_be_are_refused(options, message):
 
 def test_networks_are_built_by_name():
     assert isinstance(build("context_unet", {"width": 8}), ContextUNet)
-    with pytest.raises(ValueError, match="network 'resnet' is unknown; allowed are unet, context_unet"):
+    with pytest.raises(ValueError, match="network 'resnet' is unknown; allowed are unet, staged, context_unet"):
         build("resnet", {})
     for options in ({"depth": 3}, {"width": "8"}):
         with pytest.raises(ValueError, match="'context_unet' does not take the options"):
