@@ -26,7 +26,8 @@ def half(name: Literal["coarse", "fine"], folder: Path) -> tuple[nn.Module, chec
     if not isinstance(network, Staged):
         return network, config
     options = {key: value for key, value in config.options.items() if key != "boundary"}
-    return getattr(network, name), replace(config, network="unet", options=options, training=config.training[name])
+    facts = config.training.get(name, {})
+    return getattr(network, name), replace(config, network="unet", options=options, training=facts)
 
 
 def join(coarse: Path, fine: Path) -> tuple[Staged, checkpoint.ModelConfig]:

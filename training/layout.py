@@ -39,7 +39,7 @@ def pixel_weights(layouts: Tensor, focus: float) -> Tensor:
 
     layouts: int (N, 16, 16) as of `training.render.layouts`. Cells that show an object, and those around them, count
     1 + focus times as much as the rest. The best answer at a pixel is the same under any weights; they say where a
-    network spends its strength, and nine tenths of a picture are plain ground.
+    network spends its strength, and most of a picture is plain ground.
     """
     near = F.max_pool2d((layouts < NUM_LABELS).float()[:, None], 3, stride=1, padding=1)  # (N, 1, 16, 16)
     weights = 1 + focus * F.interpolate(near, scale_factor=4.0, mode="nearest")
