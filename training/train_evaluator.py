@@ -1,7 +1,7 @@
 """Train the bundled evaluator: `python -m training.train_evaluator --data FOLDER --out checkpoints/evaluator`.
 
 A gentle-stem ResNet-18 on binary cross-entropy, with AdamW and one learning-rate cycle over the given minutes. Each
-picture is shifted, blurred, re-lit and made noisy a little, so that the judge looks at objects and not at the
+picture is mirrored, shifted, blurred, re-lit and made noisy a little, so that the judge looks at objects and not at the
 renderer's fingerprint.
 """
 
@@ -39,13 +39,14 @@ VALIDATION = 0.05  # share of the data, its tail, that is never trained on
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
-    """Images (N, 3, 64, 64) in [-1, 1], each moved by sub-pixels, scaled, blurred, re-lit and made noisy at random."""
+    """Images (N, 3, 64, 64) in [-1, 1]: mirrored, moved by sub-pixels, scaled, blurred, re-lit and noisy at random."""
 
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(len(x), *shape, generator=generator)
 
     theta = torch.zeros(len(x), 2, 3)
     theta[:, 0, 0], theta[:, 1, 1] = (zoom := uniform(0.97, 1.03)), zoom
+    theta[:, 0, 0] *= torch.where(torch.rand(len(x), generator=generator) < 0.5, -1.0, 1.0)  # left and right exchanged
     theta[:, :, 2] = uniform(-0.05, 0.05, 2)  # of half the width: up to 1.6 pixels
     theta = theta.to(x.device)
     grid = F.affine_grid(theta, list(x.shape), align_corners=False)
