@@ -199,6 +199,13 @@ def test_augmented_pictures_stay_pictures_and_follow_the_generator() -> None:
     assert torch.equal(first, again) and not torch.equal(first, x)
 
 
+def test_half_of_the_augmented_pictures_are_mirrored() -> None:
+    ramp = torch.linspace(-1, 1, 64).expand(200, 3, 64, 64)  # dark on the left
+    x = train_evaluator.augment(ramp, torch.Generator().manual_seed(0))
+    dark_right = (x[..., :16].mean((1, 2, 3)) > x[..., -16:].mean((1, 2, 3))).float().mean()
+    assert 0.4 < dark_right < 0.6
+
+
 def test_the_learning_rate_rises_then_falls_to_zero() -> None:
     rates = [train_evaluator.one_cycle(i / 100) for i in range(101)]
     peak = rates.index(max(rates))
