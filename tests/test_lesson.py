@@ -162,7 +162,8 @@ def test_without_a_file_there_is_no_table(pipeline: Pipeline, tmp_path: Path, fo
 
 @pytest.mark.parametrize("prediction, kind", [("eps", "linear"), ("x0", "cosine"), ("v", "cosine")])
 @pytest.mark.parametrize(
-    "network, options", [("unet", {}), ("staged", {"boundary": 0.5}), ("context_unet", {"width": 16})]
+    "network, options",
+    [("unet", {}), ("staged", {"until": [0.5, 1], "options": [{}, {}]}), ("context_unet", {"width": 16})],
 )
 def test_every_model_has_its_texts(network: str, options: dict[str, Any], prediction: str, kind: str) -> None:
     config = ModelConfig("other", network, options, prediction, NoiseSchedule(kind, 50))
@@ -193,14 +194,15 @@ def test_the_blocks_of_the_default_network() -> None:
     assert [(block.name, found[block.skip].name) for block in found if block.skip is not None] == [("up", "down")]
 
 
-def test_a_pair_of_networks_is_drawn_once_and_said_to_be_two() -> None:
+def test_of_several_networks_the_first_is_drawn_and_the_text_says_where_the_others_take_over() -> None:
     one = ModelConfig("one", "unet", {}, "v", NoiseSchedule())
-    pair = ModelConfig("pair", "staged", {"boundary": 0.5}, "v", NoiseSchedule())
-    assert blocks(pair) == blocks(one)
-    html = lesson(Pipeline(build(pair.network, pair.options), pair), None).html_template
+    options = {"until": [0.2, 0.5, 1], "options": [{"channels": [48, 96], "patch": 2}, {}, {}]}
+    several = ModelConfig("several", "staged", options, "v", NoiseSchedule())
+    assert blocks(several) == blocks(one)
+    html = lesson(Pipeline(build(several.network, several.options), several), None).html_template
     assert "lesson.networks_text" in html
     assert "lesson.network_text" not in html
-    assert "&quot;boundary&quot;: 500" in html
+    assert "&quot;boundaries&quot;: &quot;500, 200&quot;" in html
 
 
 def report(**options: Any) -> ModelConfig:

@@ -1,4 +1,4 @@
-"""Two networks that share the way: each is asked for its own timesteps, and two checkpoints become one."""
+"""Networks that share the way: each is asked for its own timesteps, and checkpoints become one."""
 
 from dataclasses import replace
 
@@ -8,10 +8,11 @@ import torch
 from ddpm import Pipeline, checkpoint, labels
 from ddpm.networks import build
 from ddpm.networks.staged import Staged
-from training.join import half, join, main
+from training.join import join, main, parts
 from training.presets import PRESETS
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
+SMALL = {**OPTIONS, "patch": 8, "contrast": True}
 CONFIG = checkpoint.ModelConfig("any", "unet", OPTIONS, "v", PRESETS["default"].schedule)
 
 
@@ -31,70 +32,101 @@ def inputs(*times: float):
 
 @pytest.fixture
 def folders(tmp_path):
-    """Two checkpoints of unlike weights; the second is for the less noisy timesteps alone."""
+    """Three checkpoints of unlike weights, for all timesteps, for the less noisy ones, and for the clearest alone."""
     torch.manual_seed(0)
-    noisy, clear = tmp_path / "noisy", tmp_path / "clear"
-    checkpoint.save(noisy, awake(build("unet", OPTIONS)), replace(CONFIG, training={"preset": "default"}))
-    checkpoint.save(clear, awake(build("unet", OPTIONS)), replace(CONFIG, training={"until": 0.5}))
-    return noisy, clear
+    for name, until, options in (("noisy", 1.0, OPTIONS), ("clear", 0.5, OPTIONS), ("clearest", 0.2, SMALL)):
+        facts = {"until": until, "preset": name}
+        network = awake(build("unet", options))
+        checkpoint.save(tmp_path / name, network, replace(CONFIG, options=options, training=facts))
+    return [tmp_path / name for name in ("noisy", "clear", "clearest")]
 
 
 @pytest.fixture
-def pair():
+def three():
     torch.manual_seed(0)
-    return awake(Staged(0.5, **OPTIONS))
+    return awake(Staged([0.2, 0.5, 1], [SMALL, OPTIONS, OPTIONS]))
 
 
-def test_each_network_is_asked_for_its_own_timesteps(pair):
-    clear, noisy = inputs(0.001, 0.5), inputs(0.501, 1.0)
-    assert torch.equal(pair(*clear), pair.fine(*clear))
-    assert torch.equal(pair(*noisy), pair.coarse(*noisy))
-    assert not torch.equal(pair.fine(*clear), pair.coarse(*clear))
+@pytest.mark.parametrize("stage, times", [(0, (0.001, 0.1, 0.2)), (1, (0.201, 0.5)), (2, (0.501, 1.0))])
+def test_each_network_is_asked_for_its_own_timesteps(three, stage, times):
+    assert torch.equal(three(*inputs(*times)), three.stages[stage](*inputs(*times)))
+    assert not torch.equal(three(*inputs(*times)), three.stages[stage - 1](*inputs(*times)))
 
 
-def test_a_batch_of_both_is_its_parts(pair):
-    x, time, y = inputs(0.2, 0.9, 0.4, 0.8)
-    alone = torch.cat([pair(x[i : i + 1], time[i : i + 1], y[i : i + 1]) for i in range(4)])
-    torch.testing.assert_close(pair(x, time, y), alone, rtol=1e-4, atol=1e-5)
+def test_at_no_timestep_of_a_thousand_rounding_asks_another_one():
+    until = [0.2, 0.5, 1]
+    network = Staged(until, [OPTIONS] * 3)
+    for i, stage in enumerate(network.stages):
+        stage.forward = lambda x, time, labels, i=i: torch.full_like(x, i)
+    t = torch.arange(1, 1001)
+    out = network(torch.zeros(1000, 3, 1, 1), t / 1000, torch.zeros(1000, 24))
+    asked = out[:, 0, 0, 0].int().tolist()
+    assert asked == [0] * 200 + [1] * 300 + [2] * 500
 
 
-@pytest.mark.parametrize("boundary", [0, 1, -0.1, 1.5, "half", None, True])
-def test_a_boundary_that_leaves_nothing_to_one_of_them_is_refused(boundary):
-    with pytest.raises(ValueError, match="boundary"):
-        build("staged", {"boundary": boundary, **OPTIONS})
+def test_a_batch_of_all_is_its_parts(three):
+    x, time, y = inputs(0.3, 0.9, 0.1, 0.8)
+    alone = torch.cat([three(x[i : i + 1], time[i : i + 1], y[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(three(x, time, y), alone, rtol=1e-4, atol=1e-5)
 
 
-def test_two_checkpoints_become_one_that_draws(folders, tmp_path):
-    noisy, clear = folders
-    main(["--coarse", str(noisy), "--fine", str(clear), "--out", str(tmp_path / "both")])
-    network, config = checkpoint.load(tmp_path / "both")
-    assert (config.network, network.boundary) == ("staged", 0.5)
-    assert config.training == {"coarse": {"preset": "default"}, "fine": {"until": 0.5}}
-    x, time, y = inputs(0.3)
-    expected = checkpoint.load(clear)[0](x, time, y)
-    torch.testing.assert_close(network(x, time, y), expected, rtol=0, atol=0.01)  # stored in float16
-    assert Pipeline.from_pretrained(tmp_path / "both").generate([["red cube"]], steps=2).shape == (1, 3, 64, 64)
+@pytest.mark.parametrize(
+    "until", [[1], [0.5], [0.5, 0.9], [0, 1], [0.5, 0.5, 1], [0.6, 0.5, 1], ["half", 1], [True, 1]]
+)
+def test_shares_that_leave_nothing_to_one_of_them_are_refused(until):
+    with pytest.raises(ValueError, match="until must be two or more rising numbers"):
+        build("staged", {"until": until, "options": [OPTIONS] * len(until)})
 
 
-def test_a_joined_model_is_taken_apart_again(folders):
-    network, config = join(*folders)
-    checkpoint.save(folders[0].parent / "both", network, config)
-    for name, folder in zip(("coarse", "fine"), folders, strict=True):
-        (one, its), (other, own) = half(name, folders[0].parent / "both"), checkpoint.load(folder)
+def test_every_stage_needs_its_options():
+    with pytest.raises(ValueError, match="each of the 2 stages, not for 1"):
+        build("staged", {"until": [0.5, 1], "options": [OPTIONS]})
+
+
+def test_checkpoints_become_one_that_draws(folders, tmp_path):
+    main([*map(str, folders), "--out", str(tmp_path / "all")])
+    network, config = checkpoint.load(tmp_path / "all")
+    assert (config.network, network.until) == ("staged", [0.2, 0.5, 1.0])
+    assert [facts["preset"] for facts in config.training["stages"]] == ["clearest", "clear", "noisy"]
+    for time, folder in zip((0.7, 0.3, 0.1), folders, strict=True):
+        expected = checkpoint.load(folder)[0](*inputs(time))
+        torch.testing.assert_close(network(*inputs(time)), expected, rtol=0, atol=0.02)  # stored in float16
+    assert Pipeline.from_pretrained(tmp_path / "all").generate([["red cube"]], steps=2).shape == (1, 3, 64, 64)
+
+
+def test_a_joined_model_is_taken_apart_again(folders, tmp_path):
+    checkpoint.save(tmp_path / "all", *join(folders))
+    found = parts(tmp_path / "all")
+    for until, folder in zip((1.0, 0.5, 0.2), folders, strict=True):
+        (one, its), (other, own) = found[until], checkpoint.load(folder)
         assert its == own
         assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
 
 
+def test_a_later_network_for_the_same_timesteps_takes_the_place_of_the_first(folders, tmp_path):
+    checkpoint.save(tmp_path / "all", *join(folders))
+    better = awake(build("unet", OPTIONS))
+    checkpoint.save(tmp_path / "better", better, replace(CONFIG, training={"until": 0.5, "preset": "better"}))
+    network, config = join([tmp_path / "all", tmp_path / "better"])
+    assert [facts["preset"] for facts in config.training["stages"]] == ["clearest", "better", "noisy"]
+    assert torch.equal(network(*inputs(0.4)), better(*inputs(0.4)))
+
+
 def test_only_what_fits_is_joined(folders, tmp_path, capsys):
-    noisy, clear = folders
-    with pytest.raises(ValueError, match="trained for all timesteps"):
-        join(noisy, noisy)
-    checkpoint.save(
-        tmp_path / "eps", build("unet", OPTIONS), replace(CONFIG, prediction="eps", training={"until": 0.5})
-    )
-    with pytest.raises(ValueError, match="another prediction"):
-        join(noisy, tmp_path / "eps")
+    noisy, clear, clearest = folders
+    with pytest.raises(ValueError, match=r"these are for t / T up to 1$"):
+        join([noisy, noisy])
+    with pytest.raises(ValueError, match=r"up to 0.2, t / T up to 0.5$"):
+        join([clear, clearest])
+    facts = {"until": 0.5}
+    checkpoint.save(tmp_path / "eps", build("unet", OPTIONS), replace(CONFIG, prediction="eps", training=facts))
+    with pytest.raises(ValueError, match="eps has another prediction than"):
+        join([noisy, tmp_path / "eps"])
+    report = replace(CONFIG, network="context_unet", options={"width": 16})
+    checkpoint.save(tmp_path / "report", build("context_unet", {"width": 16}), report)
+    with pytest.raises(ValueError, match="report holds a 'context_unet'"):
+        join([tmp_path / "report", clear])
     with pytest.raises(SystemExit):
-        main(["--coarse", str(tmp_path / "nowhere"), "--fine", str(clear), "--out", str(tmp_path / "out")])
+        main([str(tmp_path / "nowhere"), str(clear), "--out", str(tmp_path / "out")])
     assert "nowhere" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()

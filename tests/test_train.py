@@ -101,16 +101,28 @@ def test_a_focused_loss_is_another_loss(data, tmp_path):
     assert len(losses) == 2
 
 
-@pytest.mark.parametrize("until, name", [(0.5, "fine"), (1.0, "coarse")])
-def test_of_a_joined_model_the_half_is_trained_on(data, tmp_path, until, name):
-    pair = Staged(0.5, **TINY.options)
-    config = checkpoint.ModelConfig("any", "staged", {"boundary": 0.5, **TINY.options}, "v", TINY.schedule)
-    checkpoint.save(tmp_path / "both", pair, replace(config, training={"coarse": {}, "fine": {}}))
+@pytest.fixture
+def both(tmp_path):
+    """A joined model and its folder."""
+    options = {"until": [0.5, 1], "options": [TINY.options] * 2}
+    pair = Staged(**options)
+    checkpoint.save(tmp_path / "both", pair, checkpoint.ModelConfig("any", "staged", options, "v", TINY.schedule))
+    return pair, tmp_path / "both"
+
+
+def test_a_joined_model_without_a_network_for_these_timesteps_is_no_beginning(data, tmp_path, both):
+    with pytest.raises(ValueError, match=r"up to 0.5, 1, but none up to 0.3"):
+        train(replace(TINY, until=0.3), data, tmp_path / "run", init=both[1])
+
+
+@pytest.mark.parametrize("until, stage", [(0.5, 0), (1.0, 1)])
+def test_of_a_joined_model_the_network_for_these_timesteps_is_trained_on(data, tmp_path, both, until, stage):
+    pair, folder = both
     still = replace(TINY, images=8, until=until, learning_rate=0.0)
-    train(still, data, tmp_path / "run", init=tmp_path / "both")
+    train(still, data, tmp_path / "run", init=folder)
     trained, config = checkpoint.load(tmp_path / "run" / "checkpoint")
     assert config.training["until"] == until
-    for a, b in zip(trained.parameters(), getattr(pair, name).parameters(), strict=True):
+    for a, b in zip(trained.parameters(), pair.stages[stage].parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0.01)  # stored in float16
 
 

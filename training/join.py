@@ -1,17 +1,18 @@
-"""Make one model of two: a network for all timesteps and one that was trained for the less noisy ones alone.
+"""Make one model of networks that were trained for parts of the way.
 
-    python -m training.join --coarse runs/default/checkpoint --fine runs/fine/checkpoint --out checkpoints/default
+    python -m training.join runs/default/checkpoint runs/fine/checkpoint runs/finest/checkpoint --out runs/joined
 
-The second must come from a preset with `until` below 1, as "fine" has it; it takes over from there. Everything but the
-network (schedule, default settings) is the first one's. Where one of them is a joined model, its half is taken.
+Each network is for the timesteps below its preset's `until` and above that of the next; one must be for all of them.
+Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
+Everything but the networks (schedule, default settings) is that of the one for all timesteps.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
 
 import torch
 from torch import nn
@@ -19,47 +20,62 @@ from torch import nn
 from ddpm import checkpoint
 from ddpm.networks.staged import Staged
 
+Part = tuple[nn.Module, checkpoint.ModelConfig]
 
-def half(name: Literal["coarse", "fine"], folder: Path) -> tuple[nn.Module, checkpoint.ModelConfig]:
-    """Load a checkpoint; of a joined one the half of that name, as if it stood alone. Raises CheckpointError."""
+
+def parts(folder: Path) -> dict[float, Part]:
+    """Load a checkpoint as its networks by the share of the way that they end at, each as if it stood alone.
+
+    Raises CheckpointError.
+    """
     network, config = checkpoint.load(folder)
     if not isinstance(network, Staged):
-        return network, config
-    options = {key: value for key, value in config.options.items() if key != "boundary"}
-    facts = config.training.get(name, {})
-    return getattr(network, name), replace(config, network="unet", options=options, training=facts)
-
-
-def join(coarse: Path, fine: Path) -> tuple[Staged, checkpoint.ModelConfig]:
-    """The network of both checkpoints and its config. Raises CheckpointError, or ValueError where they do not fit."""
-    (noisy, config), (clear, other) = half("coarse", coarse), half("fine", fine)
-    for name in ("network", "options", "prediction", "schedule"):
-        if getattr(config, name) != getattr(other, name):
-            raise ValueError(f"{fine} has another {name} than {coarse}: both must be alike")
-    if config.network != "unet":
-        raise ValueError(f"{coarse} holds a {config.network!r}; only two of the kind 'unet' can be joined")
-    boundary = other.training.get("until", 1.0)
-    if boundary == 1:
-        raise ValueError(
-            f"{fine} was trained for all timesteps; the second checkpoint must come from a preset with until"
+        return {config.training.get("until", 1.0): (network, config)}
+    facts = config.training.get("stages", [{}] * len(network.until))
+    return {
+        until: (stage, replace(config, network="unet", options=options, training=training))
+        for until, stage, options, training in zip(
+            network.until, network.stages, config.options["options"], facts, strict=True
         )
-    network = Staged(boundary, **config.options)
-    network.coarse.load_state_dict(noisy.state_dict())
-    network.fine.load_state_dict(clear.state_dict())
-    training = {"coarse": config.training, "fine": other.training}
-    options = {"boundary": boundary, **config.options}
-    return network, replace(config, network="staged", options=options, training=training)
+    }
+
+
+def join(folders: Sequence[Path]) -> tuple[Staged, checkpoint.ModelConfig]:
+    """The network of all checkpoints and its config. Raises CheckpointError, or ValueError where they do not fit."""
+    found: dict[float, Part] = {}
+    for folder in folders:
+        for until, (network, config) in parts(folder).items():
+            if config.network != "unet":
+                raise ValueError(f"{folder} holds a {config.network!r}; only networks of the kind 'unet' can be joined")
+            found[until] = network, config
+            for name in ("prediction", "schedule"):
+                if getattr(config, name) != getattr(next(iter(found.values()))[1], name):
+                    raise ValueError(f"{folder} has another {name} than {folders[0]}: all must be alike")
+    if 1.0 not in found or len(found) < 2:
+        raise ValueError(
+            "one checkpoint must be for all timesteps, and at least one from a preset with until; these are for "
+            f"{', '.join(f't / T up to {until:g}' for until in sorted(found))}"
+        )
+    ends = sorted(found)
+    networks, configs = zip(*(found[end] for end in ends), strict=True)
+    options = [config.options for config in configs]
+    joined = Staged(ends, options)
+    for stage, network in zip(joined.stages, networks, strict=True):
+        stage.load_state_dict(network.state_dict())
+    training = {"stages": [config.training for config in configs]}
+    return joined, replace(
+        configs[-1], network="staged", options={"until": ends, "options": options}, training=training
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--coarse", required=True, type=Path, help="the checkpoint for the noisier timesteps")
-    parser.add_argument("--fine", required=True, type=Path, help="the checkpoint for the others")
+    parser.add_argument("checkpoints", nargs="+", type=Path, help="the networks' folders")
     parser.add_argument("--out", required=True, type=Path, help="folder of the joined model")
     args = parser.parse_args(arguments)
     try:
-        network, config = join(args.coarse, args.fine)
+        network, config = join(args.checkpoints)
         checkpoint.save(args.out, network, config, dtype=torch.float16)
     except (OSError, ValueError) as error:
         parser.error(str(error))

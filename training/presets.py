@@ -100,7 +100,22 @@ PRESETS: dict[str, TrainConfig] = {
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
     "fine": replace(
-        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=290_000, learning_rate=8e-4, decay=0.5
+        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=490_000, learning_rate=8e-4, decay=0.5
+    ),
+    # From nothing: one for the last fifth, where edges and faces are drawn, on patches of half the side.
+    "finest": replace(
+        _DEFAULT,
+        name="finest",
+        options={"channels": [48, 96], "blocks": [2, 4, 3], "patch": 2, "contrast": True},
+        until=0.2,
+        skew=1.0,
+        focus=4.0,
+        layout=0.0,
+        images=100_000,
+        learning_rate=2e-3,
+        warmup=500,
+        decay=0.5,
+        ema=5_000,
     ),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(

@@ -38,7 +38,7 @@ from ddpm.networks import build
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from training import dataset, sample_sheet
-from training.join import half
+from training.join import parts
 from training.layout import WithLayout, pixel_weights
 from training.pairs import without_held_out
 from training.presets import PRESETS, TrainConfig
@@ -58,8 +58,8 @@ def train(
 ) -> None:
     """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
 
-    init: a checkpoint of the same network whose weights a new run begins with; of a joined one (`training.join`) the
-    half that is trained.
+    init: a checkpoint of the same network whose weights a new run begins with; of a joined one (`training.join`) its
+    network for the same timesteps.
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
@@ -215,7 +215,11 @@ def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    network, model = half("fine" if config.until < 1 else "coarse", folder)
+    found = parts(folder)
+    if len(found) > 1 and config.until not in found:
+        ends = ", ".join(f"{until:g}" for until in found)
+        raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
+    network, model = found[config.until] if len(found) > 1 else next(iter(found.values()))
     if (model.network, model.options) != (config.network, config.options):
         raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
     return network.state_dict()

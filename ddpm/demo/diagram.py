@@ -45,11 +45,14 @@ class Block:
 
 
 def blocks(config: ModelConfig) -> list[Block]:
-    """Return the blocks of the network that a config describes, in the order in which they run; of a pair, of one."""
+    """Return the blocks of the network that a config describes, in the order in which they run.
+
+    Of several networks that share the way, those of the one for the noisy end.
+    """
     with torch.device("meta"):
         network = build(config.network, config.options)
         if isinstance(network, Staged):
-            network = network.coarse
+            network = network.stages[-1]
         arguments = torch.empty(1, *PICTURE), torch.empty(1), torch.empty(1, NUM_LABELS)
     calls: list[Block] = []
     for name, child in network.named_children():

@@ -75,7 +75,7 @@ def _page(pipeline: Pipeline, folder: Path | None) -> str:
             parameters=f"{sum(parameter.numel() for parameter in network.parameters()):,}",
             labels=NUM_LABELS,
             deepest=min(block.shape[1] for block in blocks(config)),
-            boundary=round(network.boundary * config.schedule.steps) if isinstance(network, Staged) else None,
+            boundaries=_boundaries(network, config.schedule.steps) if isinstance(network, Staged) else None,
         ),
         "CONDITION": _condition(config, network),
         "PREDICTION": config.prediction,
@@ -85,6 +85,11 @@ def _page(pipeline: Pipeline, folder: Path | None) -> str:
     for name, value in parts.items():
         page = page.replace(f"__{name}__", value)
     return page
+
+
+def _boundaries(network: Staged, steps: int) -> str:
+    """Return the timesteps at which one network takes over from the other, noisiest first."""
+    return ", ".join(str(round(until * steps)) for until in reversed(network.until[:-1]))
 
 
 def _values(**values: object) -> str:

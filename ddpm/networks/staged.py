@@ -1,11 +1,13 @@
-"""Two networks that share the way from noise to picture, each for its own part (Balaji et al. 2022, "eDiff-I", 4).
+"""Networks that share the way from noise to picture, each for its own part (Balaji et al. 2022, "eDiff-I", section 4).
 
-What a network has to do at the noisy end, to settle what stands where, is another task than to draw it sharply. A
-second network doubles what can be learned and costs nothing at a step, since only one of the two is asked.
+What a network has to do at the noisy end, to settle what stands where, is another task than to draw it sharply. Further
+networks multiply what can be learned and cost nothing at a step, since only one of them is asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -15,27 +17,33 @@ from ddpm.networks.unet import UNet
 
 
 class Staged(nn.Module):
-    """Two UNets of one size: `fine` for t / T up to `boundary`, where the picture shows, and `coarse` above it.
+    """UNets in turn, from the clear end to the noisy one: `stages[i]` is for t / T from `until[i - 1]` to `until[i]`.
 
-    boundary: 0..1, exclusive. options: what both UNets are built with.
+    until: rising shares of the way above 0, the last of them 1; each itself belongs to the stage that it ends.
+    options: what each UNet is built with, in the same order.
     """
 
-    def __init__(self, boundary: float, **options: Any) -> None:
+    def __init__(self, until: Sequence[float], options: Sequence[dict[str, Any]]) -> None:
         super().__init__()
-        if isinstance(boundary, bool) or not isinstance(boundary, (int, float)) or not 0 < boundary < 1:
-            raise ValueError(f"boundary must be a number between 0 and 1, not {boundary!r}")
-        self.boundary = boundary
-        self.coarse = UNet(**options)
-        self.fine = UNet(**options)
+        numbers = all(isinstance(u, (int, float)) and not isinstance(u, bool) for u in until)
+        if not numbers or len(until) < 2 or any(a >= b for a, b in pairwise([0, *until])) or until[-1] != 1:
+            raise ValueError(f"until must be two or more rising numbers above 0, the last of them 1, not {until!r}")
+        if len(options) != len(until):
+            raise ValueError(f"options must be given for each of the {len(until)} stages, not for {len(options)}")
+        self.until = [float(u) for u in until]
+        self.stages = nn.ModuleList(UNet(**its) for its in options)
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x."""
-        is_fine = time <= self.boundary
-        if is_fine.all():
-            return self.fine(x, time, labels)
-        if not is_fine.any():
-            return self.coarse(x, time, labels)
+        # t / T and the shares are rounded each for itself: half a millionth is less than any step
+        ends = torch.tensor(self.until, device=time.device) + 5e-7
+        of = torch.searchsorted(ends, time.contiguous()).clamp_max(len(self.stages) - 1)  # (N,)
+        asked = of.unique().tolist()
+        if len(asked) == 1:
+            out: Tensor = self.stages[asked[0]](x, time, labels)
+            return out
         out = torch.empty_like(x)
-        for network, chosen in ((self.fine, is_fine), (self.coarse, ~is_fine)):
-            out[chosen] = network(x[chosen], time[chosen], labels[chosen]).to(out.dtype)
+        for i in asked:
+            chosen = of == i
+            out[chosen] = self.stages[i](x[chosen], time[chosen], labels[chosen]).to(out.dtype)
         return out

@@ -26,7 +26,7 @@ class UNet(nn.Module):
 
     channels: at 16x16 and at 8x8, multiples of 48. blocks: residual blocks at 16x16 on the way down, at 8x8, and at
     16x16 on the way up. embedding: width of the vector that carries time and labels. patch: side of the
-    pixel-unshuffling.
+    pixel-unshuffling; 2 makes it 32x32 and 16x16. contrast: show the network the picture's `local_contrast`, too.
     """
 
     def __init__(
@@ -35,6 +35,7 @@ class UNet(nn.Module):
         blocks: Sequence[int] = (2, 4, 3),
         embedding: int = 256,
         patch: int = 4,
+        contrast: bool = False,
     ) -> None:
         super().__init__()
         if len(channels) != 2 or any(c < HEAD_CHANNELS or c % HEAD_CHANNELS for c in channels):
@@ -48,9 +49,9 @@ class UNet(nn.Module):
         high, low = channels
         down, middle, up = blocks
         grid = IMAGE_SIZE // patch
-        self.patch = patch
+        self.patch, self.contrast = patch, contrast
         self.condition = Condition(embedding, tokens=low)
-        self.stem = nn.Conv2d(3 * patch**2, high, 3, padding=1)
+        self.stem = nn.Conv2d((6 if contrast else 3) * patch**2, high, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(1, high, grid, grid))
         self.down = nn.ModuleList(ResidualBlock(high, high, embedding) for _ in range(down))
         self.shrink = nn.Conv2d(high, low, 2, stride=2)
@@ -63,6 +64,8 @@ class UNet(nn.Module):
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x."""
         vector, tokens = self.condition(time, labels)
+        if self.contrast:
+            x = torch.cat([x, local_contrast(x)], 1)
         h = self.stem(F.pixel_unshuffle(x, self.patch)) + self.position  # (N, high, 16, 16)
         for block in self.down:
             h = block(h, vector)
@@ -146,6 +149,16 @@ class LabelAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, HEAD_CHANNELS)).transpose(1, 2)
+
+
+def local_contrast(x: Tensor) -> Tensor:
+    """Each pixel of x (N, 3, H, W) less the mean of its 3x3 surroundings, scaled to a root mean square of 1 a picture.
+
+    Where there is little noise, it is much smaller than the picture that it lies on. This brings it, and the edges that
+    it hides, to the size of what the network has to give.
+    """
+    difference = x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
+    return difference / difference.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
