@@ -223,5 +223,5 @@ def test_the_bundled_evaluator_knows_path_traced_frames_it_never_saw() -> None:
     x = torch.from_numpy(np.stack([np.array(frame) for frame in frames])).permute(0, 3, 1, 2) / 127.5 - 1
     requested = labels.encode([[thing["label"] for thing in scene["objects"]] for scene in scenes])
     p = Evaluator.from_pretrained(BUNDLED, device="cpu")(x)
-    assert topk_accuracy(p, requested) >= 0.97
-    assert exact_match(p, requested) >= 0.85
+    assert topk_accuracy(p, requested) >= 0.98
+    assert exact_match(p, requested) >= 0.93
