@@ -112,6 +112,16 @@ def test_a_later_network_for_the_same_timesteps_takes_the_place_of_the_first(fol
     assert torch.equal(network(*inputs(0.4)), better(*inputs(0.4)))
 
 
+def test_a_network_may_end_earlier_than_it_was_trained_for_but_not_later(folders):
+    noisy, clear, clearest = folders
+    network, config = join([noisy, clear, f"{clearest}=0.06"])
+    assert network.until == [0.06, 0.5, 1.0]
+    assert config.training["stages"][0]["until"] == 0.2  # what it was trained for
+    for share in ("0.3", "0", "-1"):
+        with pytest.raises(ValueError, match=f"is for t / T up to 0.2, it cannot end at {share}$"):
+            join([noisy, f"{clearest}={share}"])
+
+
 def test_only_what_fits_is_joined(folders, tmp_path, capsys):
     noisy, clear, clearest = folders
     with pytest.raises(ValueError, match=r"these are for t / T up to 1$"):

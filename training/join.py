@@ -1,9 +1,10 @@
 """Make one model of networks that were trained for parts of the way.
 
-    python -m training.join runs/default/checkpoint runs/fine/checkpoint runs/finest/checkpoint --out runs/joined
+    python -m training.join runs/default/checkpoint runs/fine/checkpoint runs/finest/checkpoint=0.06 --out runs/joined
 
-Each network is for the timesteps below its preset's `until` and above that of the next; one must be for all of them.
-Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
+Each network is for the timesteps up to its preset's `until`, or to the share of T that is written after it, above those
+of the next; one must be for all timesteps. Of a joined model all its networks are taken; where two end at the same
+timestep, the later one in the list counts.
 Everything but the networks (schedule, default settings) is that of the one for all timesteps.
 """
 
@@ -23,14 +24,22 @@ from ddpm.networks.staged import Staged
 Part = tuple[nn.Module, checkpoint.ModelConfig]
 
 
-def parts(folder: Path) -> dict[float, Part]:
+def parts(source: str | Path) -> dict[float, Part]:
     """Load a checkpoint as its networks by the share of the way that they end at, each as if it stood alone.
 
-    Raises CheckpointError.
+    source: a folder; FOLDER=0.06 lets its network end at that share, which must not be above its own.
+    Raises CheckpointError, or ValueError for a share that it was not trained for.
     """
+    folder, _, share = str(source).partition("=")
     network, config = checkpoint.load(folder)
     if not isinstance(network, Staged):
-        return {config.training.get("until", 1.0): (network, config)}
+        trained = config.training.get("until", 1.0)
+        until = float(share or trained)
+        if not 0 < until <= trained:
+            raise ValueError(f"{folder} is for t / T up to {trained:g}, it cannot end at {share}")
+        return {until: (network, config)}
+    if share:
+        raise ValueError(f"{folder} holds several networks: {share} cannot be the end of each")
     facts = config.training.get("stages", [{}] * len(network.until))
     return {
         until: (stage, replace(config, network="unet", options=options, training=training))
@@ -40,7 +49,7 @@ def parts(folder: Path) -> dict[float, Part]:
     }
 
 
-def join(folders: Sequence[Path]) -> tuple[Staged, checkpoint.ModelConfig]:
+def join(folders: Sequence[str | Path]) -> tuple[Staged, checkpoint.ModelConfig]:
     """The network of all checkpoints and its config. Raises CheckpointError, or ValueError where they do not fit."""
     found: dict[float, Part] = {}
     for folder in folders:
@@ -71,7 +80,7 @@ def join(folders: Sequence[Path]) -> tuple[Staged, checkpoint.ModelConfig]:
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoints", nargs="+", type=Path, help="the networks' folders")
+    parser.add_argument("checkpoints", nargs="+", help="the networks' folders, FOLDER or FOLDER=SHARE")
     parser.add_argument("--out", required=True, type=Path, help="folder of the joined model")
     args = parser.parse_args(arguments)
     try:

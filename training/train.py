@@ -215,7 +215,8 @@ def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    found = parts(folder)
+    # By what they were trained for: in a joined model a network may end earlier
+    found = {model.training.get("until", end): (network, model) for end, (network, model) in parts(folder).items()}
     if len(found) > 1 and config.until not in found:
         ends = ", ".join(f"{until:g}" for until in found)
         raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
