@@ -120,6 +120,10 @@ def test_a_network_may_end_earlier_than_it_was_trained_for_but_not_later(folders
     for share in ("0.3", "0", "-1"):
         with pytest.raises(ValueError, match=f"is for t / T up to 0.2, it cannot end at {share}$"):
             join([noisy, f"{clearest}={share}"])
+    with pytest.raises(ValueError, match="must be a share of the way, a number, not 'late'"):
+        join([noisy, f"{clearest}=late"])
+    clear.rename(clear.with_name("rate=2"))  # a folder's own sign is not a share
+    assert join([noisy, clear.with_name("rate=2")])[0].until == [0.5, 1.0]
 
 
 def test_only_what_fits_is_joined(folders, tmp_path, capsys):

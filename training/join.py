@@ -24,22 +24,14 @@ from ddpm.networks.staged import Staged
 Part = tuple[nn.Module, checkpoint.ModelConfig]
 
 
-def parts(source: str | Path) -> dict[float, Part]:
+def parts(folder: Path) -> dict[float, Part]:
     """Load a checkpoint as its networks by the share of the way that they end at, each as if it stood alone.
 
-    source: a folder; FOLDER=0.06 lets its network end at that share, which must not be above its own.
-    Raises CheckpointError, or ValueError for a share that it was not trained for.
+    Raises CheckpointError.
     """
-    folder, _, share = str(source).partition("=")
     network, config = checkpoint.load(folder)
     if not isinstance(network, Staged):
-        trained = config.training.get("until", 1.0)
-        until = float(share or trained)
-        if not 0 < until <= trained:
-            raise ValueError(f"{folder} is for t / T up to {trained:g}, it cannot end at {share}")
-        return {until: (network, config)}
-    if share:
-        raise ValueError(f"{folder} holds several networks: {share} cannot be the end of each")
+        return {config.training.get("until", 1.0): (network, config)}
     facts = config.training.get("stages", [{}] * len(network.until))
     return {
         until: (stage, replace(config, network="unet", options=options, training=training))
@@ -49,11 +41,32 @@ def parts(source: str | Path) -> dict[float, Part]:
     }
 
 
+def shortened(source: str | Path) -> dict[float, Part]:
+    """The `parts` of a folder, or of FOLDER=0.06, which lets its one network end at that share.
+
+    Raises CheckpointError, or ValueError for a share that it was not trained for.
+    """
+    folder, sign, share = str(source).rpartition("=")
+    if not sign or Path(source).exists():
+        return parts(Path(source))
+    found = parts(Path(folder))
+    if len(found) > 1:
+        raise ValueError(f"{folder} holds several networks: {share} cannot be the end of each")
+    ((trained, part),) = found.items()
+    try:
+        until = float(share)
+    except ValueError:
+        raise ValueError(f"the end of {folder} must be a share of the way, a number, not {share!r}") from None
+    if not 0 < until <= trained:
+        raise ValueError(f"{folder} is for t / T up to {trained:g}, it cannot end at {share}")
+    return {until: part}
+
+
 def join(folders: Sequence[str | Path]) -> tuple[Staged, checkpoint.ModelConfig]:
     """The network of all checkpoints and its config. Raises CheckpointError, or ValueError where they do not fit."""
     found: dict[float, Part] = {}
     for folder in folders:
-        for until, (network, config) in parts(folder).items():
+        for until, (network, config) in shortened(folder).items():
             if config.network != "unet":
                 raise ValueError(f"{folder} holds a {config.network!r}; only networks of the kind 'unet' can be joined")
             found[until] = network, config
