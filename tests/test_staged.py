@@ -57,7 +57,7 @@ def test_at_no_timestep_of_a_thousand_rounding_asks_another_one():
     until = [0.2, 0.5, 1]
     network = Staged(until, [OPTIONS] * 3)
     for i, stage in enumerate(network.stages):
-        stage.forward = lambda x, time, labels, hint, i=i: torch.full_like(x, i)
+        stage.forward = lambda x, time, labels, i=i: torch.full_like(x, i)
     t = torch.arange(1, 1001)
     out = network(torch.zeros(1000, 3, 1, 1), t / 1000, torch.zeros(1000, 24))
     asked = out[:, 0, 0, 0].int().tolist()
@@ -76,22 +76,6 @@ def test_a_batch_of_all_is_its_parts(three):
 def test_shares_that_leave_nothing_to_one_of_them_are_refused(until):
     with pytest.raises(ValueError, match="until must be two or more rising numbers"):
         build("staged", {"until": until, "options": [OPTIONS] * len(until)})
-
-
-def test_a_stage_with_a_hint_is_shown_what_the_next_one_answers():
-    torch.manual_seed(0)
-    pair = awake(Staged([0.2, 1], [{**SMALL, "hint": True}, OPTIONS]))
-    clear = inputs(0.1, 0.2)
-    assert torch.equal(pair(*clear), pair.stages[0](*clear, pair.stages[1](*clear)))
-    assert torch.equal(pair(*inputs(0.3)), pair.stages[1](*inputs(0.3)))
-    mixed = inputs(0.1, 0.3)
-    alone = torch.cat([pair(*(value[i : i + 1] for value in mixed)) for i in range(2)])
-    torch.testing.assert_close(pair(*mixed), alone, rtol=1e-4, atol=1e-5)
-
-
-def test_the_last_stage_has_nobody_to_hint():
-    with pytest.raises(ValueError, match="the last stage cannot have the option hint"):
-        build("staged", {"until": [0.5, 1], "options": [OPTIONS, {**OPTIONS, "hint": True}]})
 
 
 def test_every_stage_needs_its_options():

@@ -16,8 +16,6 @@ from PIL import Image
 
 from ddpm import Pipeline, checkpoint
 from ddpm.networks.staged import Staged
-from ddpm.networks.unet import UNet
-from ddpm.precision import has_native_bf16
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
 from training.train import batch_indices, draw_timesteps, learning_rate_factor, train
@@ -126,36 +124,6 @@ def test_of_a_joined_model_the_network_for_these_timesteps_is_trained_on(data, t
     assert config.training["until"] == until
     for a, b in zip(trained.parameters(), pair.stages[stage].parameters(), strict=True):
         torch.testing.assert_close(a, b, rtol=0, atol=0.01)  # stored in float16
-
-
-HINTED = replace(TINY, images=8, until=0.3, options={**TINY.options, "hint": True}, learning_rate=0.0)
-
-
-def test_a_hint_begins_silent_and_is_the_answer_of_the_network_for_these_timesteps(data, tmp_path, both, monkeypatch):
-    pair, folder = both
-    train(replace(TINY, images=8, until=0.3), data, tmp_path / "first")
-    shown = []
-    forward = UNet.forward
-    monkeypatch.setattr(UNet, "forward", lambda self, *inputs: shown.append(inputs) or forward(self, *inputs))
-    train(HINTED, data, tmp_path / "second", init=tmp_path / "first" / "checkpoint", hint=folder)
-
-    first, second = (checkpoint.load(tmp_path / name / "checkpoint")[0] for name in ("first", "second"))
-    x, time, y = shown[0]  # the one that hints is asked first
-    torch.testing.assert_close(second(x, time, y, torch.randn(x.shape)), first(x, time, y))
-    with torch.autocast("cpu", torch.bfloat16, enabled=has_native_bf16(torch.device("cpu"))):
-        expected = checkpoint.load(folder)[0].stages[0](x, time, y)
-    assert [len(inputs) for inputs in shown[:2]] == [3, 4]
-    torch.testing.assert_close(shown[1][3].float(), expected.float(), rtol=0.05, atol=0.05)
-
-
-def test_a_hint_is_given_to_those_who_need_it_by_those_who_know(data, tmp_path, both):
-    with pytest.raises(ValueError, match="'tiny' needs a checkpoint as a hint"):
-        train(HINTED, data, tmp_path / "run")
-    with pytest.raises(ValueError, match="'tiny' needs no checkpoint as a hint"):
-        train(TINY, data, tmp_path / "run", hint=both[1])
-    train(replace(TINY, images=8, until=0.2), data, tmp_path / "clear")
-    with pytest.raises(ValueError, match=r"no network for t / T up to 0.3 whose answers could be a hint"):
-        train(HINTED, data, tmp_path / "run", hint=tmp_path / "clear" / "checkpoint")
 
 
 def test_a_resumed_run_continues_to_the_bit(data, tmp_path, monkeypatch):

@@ -93,16 +93,3 @@ def test_a_network_that_is_shown_the_contrast_uses_it():
     with torch.no_grad():
         network.stem.weight[:, 12:] = 0
     assert before.shape == (1, 3, 64, 64) and not torch.allclose(before, network(*inputs(1)))
-
-
-def test_a_network_that_is_shown_a_hint_uses_it_and_needs_it():
-    torch.manual_seed(0)
-    network = UNet(channels=(48, 48), blocks=(1, 1, 1), embedding=32, hint=True)
-    torch.nn.init.normal_(network.output[-1].weight, std=0.1)
-    x, time, y = torch.randn(1, 3, 64, 64), torch.tensor([0.1]), labels.encode([["red cube"]])
-    hint = torch.randn(1, 3, 64, 64)
-    assert not torch.allclose(network(x, time, y, hint), network(x, time, y, -hint))
-    with pytest.raises(ValueError, match="hint=True is asked with one"):
-        network(x, time, y)
-    with pytest.raises(ValueError, match="hint=False is asked without one"):
-        UNet(channels=(48, 48), blocks=(1, 1, 1), embedding=32)(x, time, y, hint)

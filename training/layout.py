@@ -28,9 +28,9 @@ class WithLayout(nn.Module):
     def _keep(self, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self._features = output
 
-    def forward(self, *inputs: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         """What the network gives, and the layout's logits (N, 25, 16, 16); arguments as the network's."""
-        out = self.network(*inputs)
+        out = self.network(x, time, labels)
         return out, self.head(self._features)
 
 

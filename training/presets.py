@@ -93,22 +93,6 @@ STUDY: dict[str, TrainConfig] = {
 """The systems of the report, three steps beyond it, and two for its claims about the learning rate: a tenth of its own,
 and one that falls to zero at the end. The study adds the default model."""
 
-# From nothing: a network for the last fifth, where edges and faces are drawn, on patches of half the side.
-_FINEST = replace(
-    _DEFAULT,
-    name="finest",
-    options={"channels": [48, 96], "blocks": [2, 4, 3], "patch": 2, "contrast": True},
-    until=0.2,
-    skew=1.0,
-    focus=4.0,
-    layout=0.0,
-    images=100_000,
-    learning_rate=2e-3,
-    warmup=500,
-    decay=0.5,
-    ema=5_000,
-)
-
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,
@@ -118,17 +102,20 @@ PRESETS: dict[str, TrainConfig] = {
     "fine": replace(
         _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=490_000, learning_rate=8e-4, decay=0.5
     ),
-    "finest": _FINEST,
-    # From its weights: shown what "fine" answers, which knows the labels better.
-    "hinted": replace(
-        _FINEST,
-        name="hinted",
-        options={**_FINEST.options, "hint": True},
-        until=0.3,
-        images=180_000,
-        learning_rate=1.5e-3,
-        warmup=2_000,
-        decay=0.7,
+    # From nothing: one for the last fifth, where edges and faces are drawn, on patches of half the side.
+    "finest": replace(
+        _DEFAULT,
+        name="finest",
+        options={"channels": [48, 96], "blocks": [2, 4, 3], "patch": 2, "contrast": True},
+        until=0.2,
+        skew=1.0,
+        focus=4.0,
+        layout=0.0,
+        images=100_000,
+        learning_rate=2e-3,
+        warmup=500,
+        decay=0.5,
+        ema=5_000,
     ),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(

@@ -55,7 +55,6 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     init: Path | None = None,
-    hint: Path | None = None,
 ) -> None:
     """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
 
@@ -84,9 +83,6 @@ def train(
     if init is not None:
         network.load_state_dict(_initial_weights(init, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    adviser = _adviser(hint, config)
-    if adviser is not None:
-        adviser.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     learner = WithLayout(network).to(device) if config.layout else network  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(
         learner.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
@@ -139,11 +135,7 @@ def train(
             # 2. The loss: squared error of what the network is to give at x_t, and the layout's cross-entropy.
             x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
             goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t.cpu()].to(device))
-            inputs = [x_t, t / config.schedule.steps, y]
-            if adviser is not None:
-                with torch.no_grad(), accelerator.autocast():
-                    inputs.append(adviser(*inputs))
-            answer = model(*inputs)
+            answer = model(x_t, t / config.schedule.steps, y)
             picture, layout = answer if config.layout else (answer, None)
             error = (picture.float() - goal).square()
             if config.focus and layouts is not None:
@@ -175,8 +167,7 @@ def train(
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
-            draws = config.until == 1 and seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY
-            if draws and accelerator.is_main_process:
+            if seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY and accelerator.is_main_process:
                 pipe = Pipeline(averaged(), _model_config(config, seen, data), device)
                 sample_sheet.draw(pipe, out / "samples" / f"{seen:08d}.png")
             over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
@@ -230,30 +221,9 @@ def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
         ends = ", ".join(f"{until:g}" for until in found)
         raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
     network, model = found[config.until] if len(found) > 1 else next(iter(found.values()))
-    without_hint = {key: value for key, value in config.options.items() if key != "hint"}
-    if model.network != config.network or model.options not in (config.options, without_hint):
+    if (model.network, model.options) != (config.network, config.options):
         raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
-    weights = network.state_dict()
-    if model.options != config.options:  # the hint is the last of what the stem is given, see UNet.forward
-        more = 3 * config.options.get("patch", 4) ** 2
-        weights["stem.weight"] = F.pad(weights["stem.weight"], (0, 0, 0, 0, 0, more))  # (high, channels in, 3, 3)
-    return weights
-
-
-def _adviser(folder: Path | None, config: TrainConfig) -> nn.Module | None:
-    wanted = bool(config.options.get("hint"))
-    if wanted != (folder is not None):
-        raise ValueError(f"the preset {config.name!r} needs {'a' if wanted else 'no'} checkpoint as a hint")
-    if folder is None:
-        return None
-    known = [
-        (end, network)
-        for end, (network, model) in parts(folder).items()
-        if model.training.get("until", end) >= config.until and not model.options.get("hint")
-    ]
-    if not known:
-        raise ValueError(f"{folder} has no network for t / T up to {config.until:g} whose answers could be a hint")
-    return min(known, key=lambda pair: pair[0])[1].eval().requires_grad_(False)
+    return network.state_dict()
 
 
 def learning_rate_factor(config: TrainConfig, seen: int) -> float:
@@ -324,7 +294,6 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="images to see in all, in place of the preset's number")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
-    parser.add_argument("--hint", type=Path, help="the checkpoint whose answers a network with that option is shown")
     args = parser.parse_args()
     config = PRESETS[args.preset]
     if args.minutes is not None and not args.minutes > 0:
@@ -334,7 +303,7 @@ def main() -> None:
             parser.error(f"--images must be at least 1, got {args.images}")
         config = replace(config, images=args.images)
     try:
-        train(config, args.data, args.out, args.minutes, args.resume, args.init, args.hint)
+        train(config, args.data, args.out, args.minutes, args.resume, args.init)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

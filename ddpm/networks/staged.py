@@ -1,8 +1,7 @@
 """Networks that share the way from noise to picture, each for its own part (Balaji et al. 2022, "eDiff-I", section 4).
 
 What a network has to do at the noisy end, to settle what stands where, is another task than to draw it sharply. Further
-networks multiply what can be learned and cost nothing at a step, since only one of them is asked. One may also be shown
-what the next one answers, and correct it; then two are asked.
+networks multiply what can be learned and cost nothing at a step, since only one of them is asked.
 """
 
 from __future__ import annotations
@@ -21,8 +20,7 @@ class Staged(nn.Module):
     """UNets in turn, from the clear end to the noisy one: `stages[i]` is for t / T from `until[i - 1]` to `until[i]`.
 
     until: rising shares of the way above 0, the last of them 1; each itself belongs to the stage that it ends.
-    options: what each UNet is built with, in the same order. One with the option `hint` is shown what the next stage
-    answers: it draws more sharply, and takes from the other what the labels ask for.
+    options: what each UNet is built with, in the same order.
     """
 
     def __init__(self, until: Sequence[float], options: Sequence[dict[str, Any]]) -> None:
@@ -32,8 +30,6 @@ class Staged(nn.Module):
             raise ValueError(f"until must be two or more rising numbers above 0, the last of them 1, not {until!r}")
         if len(options) != len(until):
             raise ValueError(f"options must be given for each of the {len(until)} stages, not for {len(options)}")
-        if options[-1].get("hint"):
-            raise ValueError("the last stage cannot have the option hint: there is none after it to answer")
         self.until = [float(u) for u in until]
         self.stages = nn.ModuleList(UNet(**its) for its in options)
 
@@ -44,14 +40,10 @@ class Staged(nn.Module):
         of = torch.searchsorted(ends, time.contiguous()).clamp_max(len(self.stages) - 1)  # (N,)
         asked = of.unique().tolist()
         if len(asked) == 1:
-            return self._ask(asked[0], x, time, labels)
+            out: Tensor = self.stages[asked[0]](x, time, labels)
+            return out
         out = torch.empty_like(x)
         for i in asked:
             chosen = of == i
-            out[chosen] = self._ask(i, x[chosen], time[chosen], labels[chosen]).to(out.dtype)
-        return out
-
-    def _ask(self, i: int, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-        stage = self.stages[i]
-        out: Tensor = stage(x, time, labels, self._ask(i + 1, x, time, labels) if stage.hint else None)
+            out[chosen] = self.stages[i](x[chosen], time[chosen], labels[chosen]).to(out.dtype)
         return out

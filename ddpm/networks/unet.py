@@ -27,7 +27,6 @@ class UNet(nn.Module):
     channels: at 16x16 and at 8x8, multiples of 48. blocks: residual blocks at 16x16 on the way down, at 8x8, and at
     16x16 on the way up. embedding: width of the vector that carries time and labels. patch: side of the
     pixel-unshuffling; 2 makes it 32x32 and 16x16. contrast: show the network the picture's `local_contrast`, too.
-    hint: show it what another network answers, too.
     """
 
     def __init__(
@@ -37,7 +36,6 @@ class UNet(nn.Module):
         embedding: int = 256,
         patch: int = 4,
         contrast: bool = False,
-        hint: bool = False,
     ) -> None:
         super().__init__()
         if len(channels) != 2 or any(c < HEAD_CHANNELS or c % HEAD_CHANNELS for c in channels):
@@ -51,9 +49,9 @@ class UNet(nn.Module):
         high, low = channels
         down, middle, up = blocks
         grid = IMAGE_SIZE // patch
-        self.patch, self.contrast, self.hint = patch, contrast, hint
+        self.patch, self.contrast = patch, contrast
         self.condition = Condition(embedding, tokens=low)
-        self.stem = nn.Conv2d(3 * (1 + contrast + hint) * patch**2, high, 3, padding=1)
+        self.stem = nn.Conv2d((6 if contrast else 3) * patch**2, high, 3, padding=1)
         self.position = nn.Parameter(torch.zeros(1, high, grid, grid))
         self.down = nn.ModuleList(ResidualBlock(high, high, embedding) for _ in range(down))
         self.shrink = nn.Conv2d(high, low, 2, stride=2)
@@ -63,19 +61,11 @@ class UNet(nn.Module):
         self.up = nn.ModuleList(ResidualBlock(2 * high if i == 0 else high, high, embedding) for i in range(up))
         self.output = nn.Sequential(group_norm(high), nn.SiLU(), zeroed(nn.Conv2d(high, 3 * patch**2, 3, padding=1)))
 
-    def forward(self, x: Tensor, time: Tensor, labels: Tensor, hint: Tensor | None = None) -> Tensor:
-        """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x.
-
-        hint: the other network's answer to the same three, like x. Raises ValueError where it is missing although the
-        network was built with `hint`, or there although it was not.
-        """
-        if self.hint != (hint is not None):
-            raise ValueError(f"a network with hint={self.hint} is asked {'with' if self.hint else 'without'} one")
+    def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x."""
         vector, tokens = self.condition(time, labels)
         if self.contrast:
             x = torch.cat([x, local_contrast(x)], 1)
-        if hint is not None:
-            x = torch.cat([x, hint.to(x.dtype)], 1)
         h = self.stem(F.pixel_unshuffle(x, self.patch)) + self.position  # (N, high, 16, 16)
         for block in self.down:
             h = block(h, vector)
