@@ -16,6 +16,7 @@ from PIL import Image
 
 from ddpm import Pipeline, checkpoint
 from ddpm.networks.staged import Staged
+from training import dataset
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
 from training.train import batch_indices, draw_timesteps, learning_rate_factor, train
@@ -87,6 +88,17 @@ def test_timesteps_end_where_the_config_says():
     t = draw_timesteps(config, torch.Generator().manual_seed(0))
     assert (t.min(), t.max()) == (1, 300)
     assert t.double().mean() == pytest.approx(150, abs=2)
+
+
+@pytest.mark.parametrize("until", [0.5, 1.0])
+def test_a_network_for_part_of_the_way_is_shown_by_true_pictures_drawn_again(data, tmp_path, monkeypatch, until):
+    monkeypatch.setattr("training.train.SAMPLE_EVERY", 16)
+    train(replace(TINY, images=16, until=until), str(data), tmp_path / "run")
+    with Image.open(tmp_path / "run" / "samples" / "00000016.png") as sheet:
+        assert sheet.size == (6 * 64, 2 * 64)
+        above = torch.from_numpy(np.array(sheet))[:64].unflatten(1, (6, 64)).transpose(0, 1)
+    truth = dataset.load(data)[0][-6:].permute(0, 2, 3, 1)
+    assert torch.equal(above, truth) == (until < 1)
 
 
 def test_a_focused_loss_is_another_loss(data, tmp_path):

@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import torch
+from torch import Tensor
+
 from ddpm.pipeline import Pipeline
 from ddpm.trajectory import to_picture
+from training.recovery import recovered
 
 SCENES = (
     *([label] for label in ("red cube", "cyan sphere", "yellow cylinder", "gray sphere")),
@@ -17,7 +21,19 @@ SCENES = (
 
 def draw(pipe: Pipeline, path: Path) -> None:
     """Write SCENES as two rows of six pictures, drawn quickly: 50 steps of DDIM."""
-    drawn = pipe.generate(SCENES, 0, "ddim", 50)  # (12, 3, 64, 64)
-    grid = drawn.unflatten(0, (2, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3)  # (3, 2 * 64, 6 * 64)
+    _save(pipe.generate(SCENES, 0, "ddim", 50), path)
+
+
+def redraw(pipe: Pipeline, path: Path, x0: Tensor, conditions: Tensor, start: int) -> None:
+    """Write true pictures x0 (N, 3, 64, 64) and, below, what becomes of them noised to `start` and drawn again.
+
+    For a network that was trained up to that timestep only, and can draw nothing from noise alone.
+    """
+    drawn = recovered(pipe, x0, conditions, start, pipe.settings("ddim", 25))
+    _save(torch.cat([x0, drawn]), path)
+
+
+def _save(pictures: Tensor, path: Path) -> None:
+    grid = pictures.unflatten(0, (2, -1)).permute(2, 0, 3, 1, 4).flatten(1, 2).flatten(2, 3)  # (3, 2 * 64, N / 2 * 64)
     path.parent.mkdir(parents=True, exist_ok=True)
     to_picture(grid).save(path)

@@ -169,7 +169,12 @@ def train(
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
             if seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY and accelerator.is_main_process:
                 pipe = Pipeline(averaged(), _model_config(config, seen, data), device)
-                sample_sheet.draw(pipe, out / "samples" / f"{seen:08d}.png")
+                sheet = out / "samples" / f"{seen:08d}.png"
+                if config.until < 1:
+                    start = int(config.until * config.schedule.steps)
+                    sample_sheet.redraw(pipe, sheet, dataset.to_float(images[-6:]), conditions[-6:], start)
+                else:
+                    sample_sheet.draw(pipe, sheet)
             over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
             over = bool(accelerator.reduce(torch.tensor(float(over), device=device), "sum") > 0)
             if over:
