@@ -58,6 +58,16 @@ def test_features_have_the_resolutions_of_the_report(network):
     }
 
 
+@pytest.mark.parametrize(("patch", "levels"), [(2, 2), (4, 2), (4, 4)])
+def test_patches_take_the_place_of_pixels(patch, levels):
+    network = ContextUNet(width=8, levels=levels, patch=patch).eval()
+    sizes = []
+    network.initial.register_forward_hook(lambda _module, _inputs, output: sizes.append(tuple(output.shape[1:])))
+    with torch.no_grad():
+        assert network(*inputs()).shape == (2, 3, 64, 64)
+    assert sizes == [(8, 64 // patch, 64 // patch)]
+
+
 @torch.no_grad()
 def test_image_time_and_labels_all_count(network):
     x, time, labels = inputs()
@@ -127,6 +137,7 @@ def test_levels_halve_and_widen():
     ("options", "message"),
     [
         ({"levels": 5}, "levels must be 2, 3 or 4"),
+        ({"patch": 3}, "patch must be 1, 2 or 4"),
         ({"norm": "layer"}, "norm must be one of batch, group"),
         ({"fusion": "left"}, "fusion must be one of up, down"),
         ({"fusion": "down", "levels": 3}, "for 2 levels"),

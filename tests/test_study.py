@@ -31,10 +31,10 @@ def test_every_row_differs_from_the_report_in_what_it_says():
     assert set(study.ROWS) == {*STUDY, "default"}
 
 
-def test_only_the_reports_network_takes_the_width():
-    assert study.config_of("report-deeper", 16, 8, 100).options == {"levels": 4, "width": 16}
-    assert study.config_of("report-deeper", 16, 8, 100).batch == 8
-    assert study.config_of("default", 16, 8, 100) == study.replace(PRESETS["default"], images=100)
+def test_only_the_reports_network_takes_the_sizes():
+    assert study.config_of("report-deeper", 16, 4, 8, 100).options == {"levels": 4, "width": 16, "patch": 4}
+    assert study.config_of("report-deeper", 16, 4, 8, 100).batch == 8
+    assert study.config_of("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 
 def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
@@ -49,10 +49,11 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     command = ["--data", str(tmp_path / "data"), "--out", str(tmp_path / "runs"), "--width", "8", "--images", "64"]
     command += ["--fresh", str(tmp_path / "data")]
     command += ["--spec", str(tmp_path / "spec.json"), "--evaluator", str(tmp_path / "evaluator"), "--seeds", "2"]
-    command += ["--docs", str(tmp_path), "--batch", "16", "--row", "report", "--row", "report-no-labels"]
+    command += ["--docs", str(tmp_path), "--patch", "4", "--batch", "16"]
+    command += ["--row", "report", "--row", "report-no-labels"]
     study.main(command)
     found = json.loads((tmp_path / "runs" / "report" / "figures.json").read_text())
-    assert (found["width"], found["batch"], found["images"]) == (8, 16, 64)
+    assert (found["width"], found["patch"], found["batch"], found["images"]) == (8, 4, 16, 64)
     assert [(result["sampler"], result["steps"]) for result in found["specs"]] == [("ddpm", 3), ("ddim", 2)]
     without = json.loads((tmp_path / "runs" / "report-no-labels" / "figures.json").read_text())
     assert without["errors"]["right"] == without["errors"]["wrong"] > 0  # what it is not told makes no difference
@@ -82,7 +83,7 @@ def test_a_row_trains_on_the_labs_own_folder(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (320, 240), (100, 20, 30)).save(tmp_path / name)
     (tmp_path / "train.json").write_text('{"a.png": ["red cube"], "b.png": ["cyan sphere", "gray cube"]}')
-    train(study.config_of("report", 8, 2, 8), f"iclevr:{tmp_path}", tmp_path / "run")
+    train(study.config_of("report", 8, 1, 2, 8), f"iclevr:{tmp_path}", tmp_path / "run")
     assert Pipeline.from_pretrained(tmp_path / "run" / "checkpoint").config.training["images_seen"] == 8
 
 

@@ -1,7 +1,7 @@
 """The report's study: every system of it and some steps beyond, trained alike, measured alike, in one table.
 
     python -m training.study --data data/study --fresh data/fresh --spec spec.json --out runs/study --images 200000
-    python -m training.study ... --width 16 --batch 8       smaller than the report's, for a CPU
+    python -m training.study ... --width 64 --patch 4       smaller than the report's, for a CPU
     python -m training.study ... --row report-groupnorm     one row at a time, for instance one a GPU
 
 Rows are the presets of `training.presets.STUDY` and the default model, all on the same pictures in the same order,
@@ -42,10 +42,12 @@ SHEET = (
 )
 
 
-def config_of(row: str, width: int, batch: int, images: int) -> TrainConfig:
-    """The row's preset for a number of images; the report's network at a width and a batch, the default model as is."""
+def config_of(row: str, width: int, patch: int, batch: int, images: int) -> TrainConfig:
+    """The row's preset for a number of images; the report's network at these sizes, the default model as it is."""
     config = replace(PRESETS[row], images=images)
-    return replace(config, batch=batch, options={**config.options, "width": width}) if row in STUDY else config
+    if row not in STUDY:
+        return config
+    return replace(config, batch=batch, options={**config.options, "width": width, "patch": patch})
 
 
 def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) -> list[dict[str, Any]]:
@@ -95,11 +97,12 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             exact = with_error(result["exact_match"], result["exact_standard_error"], 3)
             sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, exact)
             parameters = f"{found['parameters'] / 1e6:.2f} M"
-            facts = (parameters, *(found[key] for key in ("width", "batch", "images", "hardware")))
+            facts = (parameters, *(found[key] for key in ("width", "patch", "batch", "images", "hardware")))
             errors = (f"{found['errors']['right']:.2f}", f"{found['errors']['wrong']:.2f}")
             lines.append((row, *facts, *errors, *sampling))
-    names = ("system", "parameters", "width", "batch", "images seen", "hardware", "error", "error, wrong labels")
-    return markdown.table((*names, "spec", "sampler", "top-k", "exact match"), lines)
+    sizes = ("parameters", "width", "patch", "batch", "images seen", "hardware")
+    measured = ("error", "error, wrong labels", "spec", "sampler", "top-k", "exact match")
+    return markdown.table(("system", *sizes, *measured), lines)
 
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
@@ -139,6 +142,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
     parser.add_argument("--row", action="append", choices=ROWS, help="train only this row; may be given repeatedly")
     parser.add_argument("--width", type=int, default=256, help="channels of the report's network (the report's: 256)")
+    parser.add_argument("--patch", type=int, default=1, help="side of its patches (the report's: 1, single pixels)")
     parser.add_argument("--batch", type=int, default=32, help="images a step of the report's systems (its own: 32)")
     parser.add_argument("--images", type=int, required=True, help="images that each row sees")
     parser.add_argument("--seeds", type=int, default=3, help="how often each spec is drawn")
@@ -152,7 +156,7 @@ def main(arguments: list[str] | None = None) -> None:
             labels.read_spec(spec)
         for row in args.row or ROWS:
             folder = args.out / row
-            config = config_of(row, args.width, args.batch, args.images)
+            config = config_of(row, args.width, args.patch, args.batch, args.images)
             train(config, args.data, folder, resume=True)
             if (folder / "figures.json").exists():
                 continue
@@ -160,6 +164,7 @@ def main(arguments: list[str] | None = None) -> None:
             found = {
                 "parameters": sum(value.numel() for value in pipe.network.parameters()),
                 "width": args.width if row in STUDY else "-",
+                "patch": args.patch if row in STUDY else "-",
                 "batch": config.batch,
                 "images": args.images,
                 "hardware": hardware(pipe.device)["device"],

@@ -8,6 +8,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ddpm.labels import NUM_LABELS
 
@@ -28,6 +29,8 @@ class ContextUNet(nn.Module):
     fusion: "up": on the way up labels multiply and time shifts the features at each level, as in the report. "down":
     both are summed once and added to the input of every level down, and nothing is told on the way up; for 2 levels.
     norm: of the residual blocks, "batch" in the report, "group" in groups that make 8 of the channels.
+    patch: side of the patches of pixels that it works on, 1, 2 or 4; the report works on single pixels. A patch's
+    pixels are channels of one position, so that patches of 4 cost a sixteenth at the same width.
     """
 
     def __init__(
@@ -38,10 +41,13 @@ class ContextUNet(nn.Module):
         labels: bool = True,
         fusion: Fusion = "up",
         norm: Norm = "batch",
+        patch: int = 1,
     ) -> None:
         super().__init__()
         if width < _GROUPS or width % _GROUPS:
             raise ValueError(f"width must be a positive multiple of {_GROUPS}, not {width}")
+        if patch not in (1, 2, 4):
+            raise ValueError(f"patch must be 1, 2 or 4, not {patch}")
         if levels not in (2, 3, 4):
             raise ValueError(f"levels must be 2, 3 or 4, not {levels}")
         for name, value, kind in (("fusion", fusion, Fusion), ("norm", norm, Norm)):
@@ -52,16 +58,16 @@ class ContextUNet(nn.Module):
                 "fusion 'down' adds one vector to every level, so it is for 2 levels, which are equally wide"
             )
         channels = [width, *(width * (level + 1) for level in range(levels))]  # before the first level and after each
-        self.fusion = fusion
-        self.initial = ResidualBlock(3, width, norm)
+        self.fusion, self.patch = fusion, patch
+        self.initial = ResidualBlock(3 * patch**2, width, norm)
         self.downs = nn.ModuleList(down(channels[i], channels[i + 1], norm) for i in range(levels))
-        self.bottleneck = bottleneck(channels[-1], IMAGE_SIZE // 2**levels)
+        self.bottleneck = bottleneck(channels[-1], IMAGE_SIZE // patch // 2**levels)
         self.ups = nn.ModuleList(up(2 * channels[i], channels[i - 1], norm) for i in range(levels, 0, -1))
         self.output = nn.Sequential(
             nn.Conv2d(width + width, width, 3, padding=1),
             nn.GroupNorm(_GROUPS, width),
             nn.ReLU(),
-            nn.Conv2d(width, 3, 3, padding=1),
+            nn.Conv2d(width, 3 * patch**2, 3, padding=1),
         )
         told = channels[:0:-1] if fusion == "up" else [width]  # of the features that are told
         self.labels = nn.ModuleList(embedding(NUM_LABELS, c) for c in told if labels)
@@ -71,7 +77,7 @@ class ContextUNet(nn.Module):
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24). Returns (N, 3, 64, 64)."""
         of_labels = [layer(labels) for layer in self.labels]  # (N, C, 1, 1) each
         of_time = [layer(time[:, None]) for layer in self.times]
-        h = initial = self.initial(x)  # (N, width, 64, 64)
+        h = initial = self.initial(F.pixel_unshuffle(x, self.patch))  # (N, width, 64 / patch, 64 / patch)
         skips = []
         for level in self.downs:
             if self.fusion == "down":
@@ -84,7 +90,7 @@ class ContextUNet(nn.Module):
                 h = of_labels[i] * h if of_labels else h
                 h = h + of_time[i] if of_time else h
             h = level(torch.cat([h, skips.pop()], 1))
-        return self.output(torch.cat([h, initial], 1))
+        return F.pixel_shuffle(self.output(torch.cat([h, initial], 1)), self.patch)
 
 
 class ResidualBlock(nn.Module):
