@@ -15,11 +15,12 @@ import torch
 from PIL import Image
 
 from ddpm import Pipeline, checkpoint
+from ddpm.denoiser import Denoiser, target
 from ddpm.networks.staged import Staged
 from training import dataset
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
-from training.train import batch_indices, draw_timesteps, learning_rate_factor, train
+from training.train import batch_indices, draw_timesteps, learning_rate_factor, timestep_weights, train
 
 ROOT = Path(__file__).parents[1]
 TINY = replace(PRESETS["tiny"], images=64)
@@ -88,6 +89,25 @@ def test_timesteps_end_where_the_config_says():
     t = draw_timesteps(config, torch.Generator().manual_seed(0))
     assert (t.min(), t.max()) == (1, 300)
     assert t.double().mean() == pytest.approx(150, abs=2)
+
+
+def test_timesteps_begin_where_the_config_says():
+    config = replace(TINY, batch=20_000, since=0.04, until=0.5, skew=1.0)
+    t = draw_timesteps(config, torch.Generator().manual_seed(0))
+    assert (t.min(), t.max()) == (41, 500)
+    assert t.double().mean() == pytest.approx(270.5, abs=3)
+
+
+def test_weights_lead_from_the_loss_on_v_to_that_on_x0():
+    t = torch.tensor([40, 200, 500])
+    x0, eps, error = torch.randn((3, 3, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    assert timestep_weights(replace(TINY, balance=0.0), t).flatten().tolist() == [1, 1, 1]
+    # The same error in v, seen as one in x0
+    x_t, alpha_bar = TINY.schedule.add_noise(x0, eps, t), TINY.schedule.alpha_bar[t]
+    off = Denoiser(lambda *_: target("v", x0, eps, alpha_bar) + error, TINY.schedule, "v", clip=False)
+    wrong = off(x_t, t, torch.zeros(3, 24)).x0
+    weights = timestep_weights(replace(TINY, balance=2.0), t)
+    torch.testing.assert_close(weights * error.square(), (wrong - x0).square(), atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("until", [0.5, 1.0])

@@ -19,9 +19,11 @@ class TrainConfig:
     in images. dropout: how often the labels give way to the null condition. skew: timesteps are T u^skew for a uniform
     u; 1 draws all alike, less draws the noisy ones more often. layout: weight of the layout's cross-entropy beside the
     loss on the picture (`training.layout`); 0 leaves it out. focus: how much more pixels near an object count in the
-    loss, see `training.layout.pixel_weights`. until: timesteps are drawn up to this share of T. hold_out: leave out the
-    pictures that hold a pair of `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the
-    gradient. sampler, steps, guidance: the checkpoint's defaults.
+    loss, see `training.layout.pixel_weights`. since, until: timesteps are drawn between these shares of T. balance: the
+    squared error of v counts sigma_t^balance; 0 is the loss on v, 2 that on x0, and with 1 every timestep adds about
+    as much, where v alone would spend nearly all on the clearest. hold_out: leave out the pictures that hold a pair of
+    `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient. sampler, steps,
+    guidance: the checkpoint's defaults.
     """
 
     name: str
@@ -39,7 +41,9 @@ class TrainConfig:
     skew: float = 0.6
     layout: float = 0.03
     focus: float = 0.0
+    since: float = 0.0
     until: float = 1.0
+    balance: float = 0.0
     hold_out: bool = False
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -100,7 +104,16 @@ PRESETS: dict[str, TrainConfig] = {
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
     "fine": replace(
-        _DEFAULT, name="fine", until=0.5, skew=0.8, focus=4.0, images=490_000, learning_rate=8e-4, decay=0.5
+        _DEFAULT,
+        name="fine",
+        since=0.04,
+        until=0.5,
+        skew=0.8,
+        balance=1.0,
+        focus=4.0,
+        images=1_100_000,
+        learning_rate=8e-4,
+        decay=0.5,
     ),
     # From nothing: one for the last fifth, where edges and faces are drawn, on patches of half the side.
     "finest": replace(

@@ -140,6 +140,7 @@ def train(
             error = (picture.float() - goal).square()
             if config.focus and layouts is not None:
                 error = error * pixel_weights(layouts[index], config.focus)
+            error = error * timestep_weights(config, t)
             misplaced = torch.zeros((), device=device)
             if layout is not None and layouts is not None:
                 misplaced = F.cross_entropy(layout.float(), layouts[index].long())
@@ -214,9 +215,19 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
-    """Timesteps 1..until T, int64 (batch,), where a uniform u in (0, 1] gives the share u^skew of the way."""
+    """Timesteps since T + 1 .. until T, int64 (batch,): a uniform u in (0, 1] gives the share u^skew of that range."""
     u = 1 - torch.rand(config.batch, generator=random)
-    return (config.until * config.schedule.steps * u**config.skew).ceil().long()
+    share = config.since + (config.until - config.since) * u**config.skew
+    return (share * config.schedule.steps).ceil().long()
+
+
+def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
+    """What the squared error at each of the timesteps (N,) counts: sigma_t^balance, float32 (N, 1, 1, 1).
+
+    The error of x0 is sigma_t times that of v (Salimans and Ho 2022, section 4), hence the loss on x0 at balance 2.
+    """
+    sigma = (1 - config.schedule.alpha_bar[t.cpu()]).sqrt()
+    return (sigma**config.balance).float().to(t.device)[:, None, None, None]
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
