@@ -105,7 +105,7 @@ def test_a_link_without_parameters_changes_nothing(page: Page) -> None:
     expect(page.locator("#selection")).to_contain_text("2 of 5 ticked")
 
 
-@pytest.mark.parametrize("name", ["Fast", "Realistic"])
+@pytest.mark.parametrize("name", ["Fast", "Accurate"])
 def test_a_preset_starts_at_once(page: Page, name: str) -> None:
     preset = PRESETS[name.lower()]
     page.locator("#presets").get_by_role("button", name=name).click()

@@ -50,7 +50,7 @@ class TrainConfig:
     seed: int = 0
     sampler: str = "sde-dpm++"
     steps: int = 25
-    guidance: float = 4.0
+    guidance: float = 2.5
 
 
 _DEFAULT = TrainConfig(name="default", network="unet", options={"channels": [96, 192], "blocks": [2, 4, 3]})

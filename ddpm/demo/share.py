@@ -19,8 +19,7 @@ from ddpm.pipeline import Settings
 
 PRESETS = {
     "fast": Settings("dpm++", 10, 4.0),
-    "accurate": Settings("sde-dpm++", 25, 4.0),
-    "realistic": Settings("sde-dpm++", 25, 2.0),
+    "accurate": Settings("sde-dpm++", 25, 2.5),
     "textbook": Settings("ddpm", 1000, 4.0),
 }
 """Settings that suit the model, by the name of their text: the knees of the curves in docs/QUALITY.md."""
