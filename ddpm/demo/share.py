@@ -22,7 +22,7 @@ PRESETS = {
     "accurate": Settings("sde-dpm++", 25, 2.5),
     "textbook": Settings("ddpm", 1000, 4.0),
 }
-"""Settings that suit the model, by the name of their text: the knees of the curves in docs/QUALITY.md."""
+"""Settings by the name of their text: the default model's own, and two from an earlier curve (docs/QUALITY.md)."""
 
 KEYS = ("labels", "seed", "sampler", "steps", "guidance")
 """What a run follows from: what a link holds, and what the stage says of the run that it shows."""
