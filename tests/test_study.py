@@ -87,6 +87,22 @@ def test_a_row_trains_on_the_labs_own_folder(tmp_path):
     assert Pipeline.from_pretrained(tmp_path / "run" / "checkpoint").config.training["images_seen"] == 8
 
 
+def test_a_stopped_row_is_not_measured(tmp_path, monkeypatch):
+    jobs = [functools.partial(random_scenes, range(4), 3, [1, 2])]
+    write_dataset([f"{i}.png" for i in range(4)], jobs, tmp_path / "data")
+    train_evaluator.save(tmp_path / "evaluator", build_network("gentle"), EvaluatorConfig("gentle"))
+    (tmp_path / "spec.json").write_text('[["red cube"]]')
+    (tmp_path / "STUDY.md").write_text("<!-- study table -->\n<!-- end of study table -->\n")
+    monkeypatch.setattr(study, "train", functools.partial(train, minutes=1e-9))  # as a signal does: after one batch
+    folders = ["--data", str(tmp_path / "data"), "--fresh", str(tmp_path / "data"), "--out", str(tmp_path / "runs")]
+    files = ["--spec", str(tmp_path / "spec.json"), "--evaluator", str(tmp_path / "evaluator"), "--docs", str(tmp_path)]
+    sizes = ["--width", "8", "--patch", "4", "--batch", "2", "--images", "64", "--row", "report"]
+    with pytest.raises(SystemExit, match="report was stopped, so it is not measured"):
+        study.main([*folders, *files, *sizes])
+    assert (tmp_path / "runs" / "report" / "state.pt").exists()
+    assert not (tmp_path / "runs" / "report" / "figures.json").exists()
+
+
 def test_a_page_without_marks_is_refused(tmp_path):
     (tmp_path / "page.md").write_text("nothing here")
     with pytest.raises(ValueError, match="must hold the marks <!-- x -->"):

@@ -161,6 +161,8 @@ def main(arguments: list[str] | None = None) -> None:
             if (folder / "figures.json").exists():
                 continue
             pipe = Pipeline.from_pretrained(folder / "checkpoint")
+            if pipe.config.training["images_seen"] < args.images:
+                raise SystemExit(f"{row} was stopped, so it is not measured; the same command goes on with it")
             found = {
                 "parameters": sum(value.numel() for value in pipe.network.parameters()),
                 "width": args.width if row in STUDY else "-",
