@@ -56,7 +56,8 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     assert (found["width"], found["patch"], found["batch"], found["images"]) == (8, 4, 16, 64)
     assert [(result["sampler"], result["steps"]) for result in found["specs"]] == [("ddpm", 3), ("ddim", 2)]
     without = json.loads((tmp_path / "runs" / "report-no-labels" / "figures.json").read_text())
-    assert without["errors"]["right"] == without["errors"]["wrong"] > 0  # what it is not told makes no difference
+    assert without["errors"]["error"] > 0
+    assert without["errors"]["gain"] == without["errors"]["gain_error"] == 0  # what it is not told makes no difference
     page = (tmp_path / "STUDY.md").read_text()
     assert page.startswith("a\n") and page.endswith("\nb\n")
     assert page.count("| report-no-labels |") == 2
@@ -70,13 +71,19 @@ class Colorist(torch.nn.Module):
         return (2 * labels[:, :1, None, None] - 1).expand_as(x)
 
 
-def test_wrong_labels_cost_what_the_network_makes_of_them():
-    white, black = torch.full((3, 64, 64), 255, dtype=torch.uint8), torch.zeros(3, 64, 64, dtype=torch.uint8)
+def test_labels_gain_what_wrong_ones_would_cost():
+    pictures = torch.tensor([255, 0, 0], dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 64, 64)
     config = ModelConfig("colorist", "unet", {}, "x0", NoiseSchedule(), "ddim", 2, 1.0)
-    found = study.denoising_errors(
-        Pipeline(Colorist(), config), torch.stack([white, black]), encode([["gray cube"], []])
-    )
-    assert found == {"right": 0.0, "wrong": 255.0}
+    pipe = Pipeline(Colorist(), config)
+    # Another's labels: each is told what its neighbor shows. The first two are wrong then, by the whole range of 2.
+    assert study.denoising_errors(pipe, pictures, encode([["gray cube"], [], []])) == {
+        "error": 0.0,
+        "gain": 1.0,
+        "gain_error": 0.5,  # squares saved: 4, 4, 0, with the mean 8 / 3 and the standard error 4 / 3
+    }
+    assert study.denoising_errors(pipe, pictures, encode([["red cube"], [], []]))["gain"] == 0
+    misled = study.denoising_errors(pipe, pictures[[0, 0, 1, 2]], encode([[], [], [], ["gray cube"]]))
+    assert misled["gain"] == -2.0  # three wrong with their own labels, one with another's
 
 
 def test_a_row_trains_on_the_labs_own_folder(tmp_path):
