@@ -20,13 +20,15 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from matplotlib.figure import Figure
+from PIL import Image
 from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.denoiser import Denoiser
-from ddpm.trajectory import to_uint8
+from ddpm.trajectory import to_picture
 from training import dataset, markdown
 from training.benchmark import hardware
 from training.evaluate import draw, score, with_error
@@ -35,6 +37,7 @@ from training.train import train
 
 ROWS = (*STUDY, "default")
 QUICK = ("ddim", 50)  # every row by this one too
+STRIP = "sheet.png"  # in a row's folder: SHEET as it draws it
 NOISE_LEVELS = (0.5, 0.7, 0.9, 0.97)  # shares of noise, 1 - alpha_bar, at which the rows denoise fresh pictures
 SHEET = (
     *(["red cube"], ["cyan sphere"], ["yellow cylinder"], ["gray cube", "blue sphere"]),
@@ -127,13 +130,19 @@ def plot_losses(out: Path, rows: list[str]) -> Figure:
     return figure
 
 
+def draw_strip(pipe: Pipeline, path: Path) -> None:
+    """Write SHEET side by side, drawn with the row's own sampler."""
+    to_picture(torch.cat(list(pipe.generate(SHEET, 0)), -1)).save(path)
+
+
 def sheet(out: Path, rows: list[str]) -> Figure:
-    """The same labels and seeds drawn by every row, quickly."""
+    """The same labels and seeds drawn by every row: what `draw_strip` left."""
     figure = Figure(figsize=(1.5 * len(SHEET) + 1.2, 1.5 * len(rows) + 0.5), dpi=80, layout="constrained")
     axes = figure.subplots(len(rows), len(SHEET), squeeze=False)
     for line, row in zip(axes, rows, strict=True):
-        pictures = Pipeline.from_pretrained(out / row / "checkpoint").generate(SHEET, 0, *QUICK)
-        for axis, picture in zip(line, to_uint8(pictures), strict=True):
+        with Image.open(out / row / STRIP) as strip:
+            pictures = np.split(np.array(strip), len(SHEET), axis=1)
+        for axis, picture in zip(line, pictures, strict=True):
             axis.imshow(picture, interpolation="nearest")
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(row.removeprefix("report-"), fontsize=8)
@@ -182,6 +191,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "errors": denoising_errors(pipe, *fresh),
                 "specs": measure(folder, args.spec, args.seeds, evaluator),
             }
+            draw_strip(pipe, folder / STRIP)
             (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n")
             del pipe
             torch.cuda.empty_cache()
