@@ -34,7 +34,7 @@ READY: dict[str, tuple[Ready, Ready]] = {
     "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
     "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
     "fresh": ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
-    "report": ({"model": "report-groupnorm", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
+    "report": ({"model": "report", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
 }
 """The ready comparisons, by the name of their text."""
 
