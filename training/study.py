@@ -1,14 +1,14 @@
 """The report's study: every system of it and some steps beyond, trained alike, measured alike, in one table.
 
     python -m training.study --data data/study --fresh data/fresh --spec spec.json --out runs/study --images 200000
-    python -m training.study ... --width 64 --patch 4       smaller than the report's, for a CPU
+    python -m training.study ... --width 32 --patch 2       smaller than the report's, for a CPU
     python -m training.study ... --row report-groupnorm     one row at a time, for instance one a GPU
 
 Rows are the presets of `training.presets.STUDY` and the default model, all on the same pictures in the same order,
 the same number of them, with the same seeds. Each row is trained (or gone on with) in OUT/ROW, scored with its own
-sampler and with DDIM, and asked to denoise fresh pictures; OUT/ROW/figures.json is written. The finished rows make
-docs/study-loss.png, docs/study-samples.png and the table in docs/STUDY.md between its marks. The report's data are
-scenes of 1 to 3 objects: `training.render --counts 1 2 3`.
+sampler and with DDIM, and asked to denoise fresh pictures; OUT/ROW/figures.json and sheet.png are written. The
+finished rows make docs/study-loss.png, docs/study-samples.png and the table in docs/STUDY.md between its marks. The
+report's data are scenes of 1 to 3 objects: `training.render --counts 1 2 3`.
 """
 
 from __future__ import annotations
