@@ -91,8 +91,12 @@ def test_command_line(tmp_path):
         assert image.size == (64, 64)
 
 
-def test_command_line_names_a_bad_argument(tmp_path):
-    command = [sys.executable, "-m", "training.render", "--count", "0", "--out", str(tmp_path)]
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [(("--count", "0"), "--count must be at least 1"), (("--count", "1", "--in-sight", "1"), "from 0 to 0.95")],
+)
+def test_command_line_names_a_bad_argument(tmp_path, option, message):
+    command = [sys.executable, "-m", "training.render", *option, "--out", str(tmp_path)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 2
-    assert "--count must be at least 1" in result.stderr
+    assert message in result.stderr

@@ -8,7 +8,7 @@ import pytest
 
 from ddpm.labels import LABELS
 from training.render import MIN_VISIBLE, random_scenes, visible_shares
-from training.scenes import COUNT_WEIGHTS, MIN_DISTANCE, random_labels, random_scene, read_scenes
+from training.scenes import COUNT_WEIGHTS, MIN_DISTANCE, Scene, SceneObject, random_labels, random_scene, read_scenes
 
 
 def test_count_weights_are_a_distribution_over_0_to_5():
@@ -38,8 +38,28 @@ def test_placement():
 
 
 def test_every_object_of_a_random_scene_is_well_visible():
-    for shares in visible_shares(random_scenes(range(12), seed=3)):
-        assert all(share >= MIN_VISIBLE for share in shares)
+    scenes = random_scenes(range(12), seed=3)
+    assert min(in_picture for in_picture, _ in visible_shares(scenes)) >= MIN_VISIBLE
+
+
+def test_no_object_hides_another_where_that_is_asked_for():
+    _, hidden = zip(*visible_shares(random_scenes(range(12), seed=3, counts=[4, 5])), strict=True)
+    assert min(hidden) < 0.9  # the objects of one of these do hide each other
+    scenes = random_scenes(range(12), seed=3, counts=[4, 5], in_sight=0.9)
+    assert min(unhidden for _, unhidden in visible_shares(scenes)) >= 0.9
+    assert {len(scene.objects) for scene in scenes} == {4, 5}
+
+
+def test_how_much_of_an_object_is_in_sight():
+    behind, aside = SceneObject("red cube", 0, 0, 0.1), SceneObject("blue sphere", -1.5, -1.5, 0)
+    between = SceneObject("green cube", 1.1, -0.96, 0)  # on the way to the camera
+    empty, alone, apart, hiding = visible_shares(
+        [Scene(()), Scene((behind,)), Scene((behind, aside)), Scene((between, behind))]
+    )
+    assert empty == (1, 1)
+    assert alone[1] == apart[1] == 1
+    assert hiding[1] < 0.6
+    assert hiding[0] == pytest.approx(alone[0] * hiding[1])
 
 
 def test_a_scene_depends_on_seed_and_index_alone():

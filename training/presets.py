@@ -55,6 +55,19 @@ class TrainConfig:
 
 _DEFAULT = TrainConfig(name="default", network="unet", options={"channels": [96, 192], "blocks": [2, 4, 3]})
 
+_FINE = replace(
+    _DEFAULT,
+    name="fine",
+    since=0.04,
+    until=0.5,
+    skew=0.8,
+    balance=1.0,
+    focus=4.0,
+    images=1_100_000,
+    learning_rate=8e-4,
+    decay=0.5,
+)
+
 # The report's own way of training (its section on the experiments), and its network.
 _REPORT = TrainConfig(
     name="report",
@@ -103,18 +116,12 @@ PRESETS: dict[str, TrainConfig] = {
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
-    "fine": replace(
-        _DEFAULT,
-        name="fine",
-        since=0.04,
-        until=0.5,
-        skew=0.8,
-        balance=1.0,
-        focus=4.0,
-        images=1_100_000,
-        learning_rate=8e-4,
-        decay=0.5,
+    "fine": _FINE,
+    # Both halves once more, from those two, on scenes in which no object hides another (training.render --in-sight).
+    "clear-coarse": replace(
+        _DEFAULT, name="clear-coarse", since=0.5, skew=0.8, images=160_000, learning_rate=5e-4, decay=0.8
     ),
+    "clear-fine": replace(_FINE, name="clear-fine", since=0.0, images=160_000, learning_rate=5e-4, decay=0.8),
     # From nothing: one for the last fifth, where edges and faces are drawn, on patches of half the side.
     "finest": replace(
         _DEFAULT,

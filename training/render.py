@@ -43,13 +43,15 @@ BATCH = 4
 class Hits:
     """What the B * R primary rays of a batch see.
 
-    point, normal (3, B, R); seen (B, R): index into `objects`, -1 for the backdrop.
+    point, normal (3, B, R); seen (B, R): index into `objects`, -1 for the backdrop. alone (P,): how many rays would see
+    each object if it were the only one.
     """
 
     objects: Objects
     point: Tensor
     normal: Tensor
     seen: Tensor
+    alone: Tensor
 
 
 def first_hits(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES) -> Hits:
@@ -62,10 +64,12 @@ def first_hits(scenes: Sequence[Scene], device: torch.device, samples: int = SAM
     distance = backdrop.expand(b, r).clone()
     seen = torch.full((b, r), -1, dtype=torch.long, device=device)
     normal = backdrop_normal[:, None, :].expand(3, b, r).clone()
+    alone = seen.new_zeros(0)
     if p := len(objects.scene):
         origin = objects.to_local((eye - objects.center)[:, :, None])
         near, far = objects.intervals(origin, objects.to_local(ray[:, None, :].expand(3, p, r)))
         hit = torch.where((near < far) & (near > 0), near, torch.inf)  # (P, R)
+        alone = (hit < backdrop).sum(1)
         for k in range(p):  # a handful of objects a scene: the plainest scatter-argmin
             i = objects.scene[k]
             closer = hit[k] < distance[i]
@@ -75,7 +79,7 @@ def first_hits(scenes: Sequence[Scene], device: torch.device, samples: int = SAM
     if p:
         scene, at = (seen >= 0).nonzero(as_tuple=True)
         normal[:, scene, at] = _select(objects, seen[scene, at]).normals_at(point[:, scene, at])
-    return Hits(objects, point, normal, seen)
+    return Hits(objects, point, normal, seen, alone)
 
 
 def _select(objects: Objects, index: Tensor) -> Objects:
@@ -83,13 +87,18 @@ def _select(objects: Objects, index: Tensor) -> Objects:
     return Objects(**{f.name: getattr(objects, f.name)[..., index] for f in fields(Objects)})
 
 
-def visible_shares(scenes: Sequence[Scene]) -> list[list[float]]:
-    """For each scene the share of the picture in which each of its objects is seen (smallest first)."""
+def visible_shares(scenes: Sequence[Scene]) -> list[tuple[float, float]]:
+    """For each scene the smallest share of the picture that an object has, and of an object that no other hides.
+
+    An empty scene has (1, 1).
+    """
     hits = first_hits(scenes, torch.device("cpu"))
-    shares: list[list[float]] = [[] for _ in scenes]
+    shares = [(1.0, 1.0)] * len(scenes)
     for k, i in enumerate(hits.objects.scene.tolist()):
-        shares[i].append(float((hits.seen[i] == k).float().mean()))
-    return [sorted(s) for s in shares]
+        rays = float((hits.seen[i] == k).sum())
+        in_picture, in_sight = shares[i]
+        shares[i] = (min(in_picture, rays / SAMPLES**2), min(in_sight, rays / max(1, int(hits.alone[k]))))
+    return shares
 
 
 @torch.no_grad()
@@ -183,21 +192,27 @@ def render(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tenso
 
 
 @torch.no_grad()
-def scene_with(labels: Sequence[str], rng: np.random.Generator) -> Scene:
-    """A random scene with these labels in which every object is well visible: placed anew until it is."""
+def scene_with(labels: Sequence[str], rng: np.random.Generator, in_sight: float = 0.0) -> Scene:
+    """A random scene with these labels, placed anew until every object is well visible.
+
+    Each covers `MIN_VISIBLE` of the picture, and at most 1 - in_sight of it is behind others.
+    """
     while True:
         scene = random_scene(rng, labels)
-        shares = visible_shares([scene])[0]
-        if not shares or shares[0] >= MIN_VISIBLE:
+        covers, unhidden = visible_shares([scene])[0]
+        if covers >= MIN_VISIBLE and unhidden >= in_sight:
             return scene
 
 
-def random_scenes(indices: Sequence[int], seed: int, counts: Sequence[int] | None = None) -> list[Scene]:
+def random_scenes(
+    indices: Sequence[int], seed: int, counts: Sequence[int] | None = None, in_sight: float = 0.0
+) -> list[Scene]:
     """Random scenes; scene i depends on seed and i alone. counts: scene i has counts[i % len(counts)] objects."""
     scenes = []
     for index in indices:
         rng = np.random.default_rng([seed, index])
-        scenes.append(scene_with(random_labels(rng, counts[index % len(counts)] if counts else None), rng))
+        labels = random_labels(rng, counts[index % len(counts)] if counts else None)
+        scenes.append(scene_with(labels, rng, in_sight))
     return scenes
 
 
@@ -248,6 +263,9 @@ def main() -> None:
         choices=range(MAX_OBJECTS + 1),
         help="numbers of objects, in turn (default: 0 to 5)",
     )
+    parser.add_argument(
+        "--in-sight", type=float, default=0.0, help="share of each object, up to 0.95, that no other may hide"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
     args = parser.parse_args()
     jobs: list[Callable[[], list[Scene]]]
@@ -261,10 +279,12 @@ def main() -> None:
     else:
         if args.count < 1 or args.seed < 0:
             parser.error(f"--count must be at least 1 and --seed at least 0, got {args.count} and {args.seed}")
+        if not 0 <= args.in_sight <= 0.95:
+            parser.error(f"--in-sight must be from 0 to 0.95, got {args.in_sight}")
         indices = range(args.count)
         names = [f"scene_{i:06d}.png" for i in indices]
         jobs = [
-            functools.partial(random_scenes, indices[i : i + BATCH], args.seed, args.counts)
+            functools.partial(random_scenes, indices[i : i + BATCH], args.seed, args.counts, args.in_sight)
             for i in range(0, args.count, BATCH)
         ]
     try:
