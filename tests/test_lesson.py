@@ -196,7 +196,7 @@ def test_the_blocks_of_the_default_network() -> None:
 
 def test_of_several_networks_the_first_is_drawn_and_the_text_says_where_the_others_take_over() -> None:
     one = ModelConfig("one", "unet", {}, "v", NoiseSchedule())
-    options = {"until": [0.2, 0.5, 1], "options": [{"channels": [48, 96], "patch": 2}, {}, {}]}
+    options = {"until": [0.2, 0.5, 1], "options": [{"channels": [48, 96]}, {}, {}]}
     several = ModelConfig("several", "staged", options, "v", NoiseSchedule())
     assert blocks(several) == blocks(one)
     html = lesson(Pipeline(build(several.network, several.options), several), None).html_template

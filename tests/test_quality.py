@@ -106,14 +106,13 @@ def test_the_curve_holds_the_default_once() -> None:
     settings = quality.curve(default)
     assert settings[0] == default
     assert len(settings) == len(set(settings))
-    assert Settings("ddpm", 1000, 4.0) in settings
+    assert Settings("ddpm", 1000, 3.0) in settings
     assert Settings("dpm++", 25, 6.0) in settings
+    assert Settings("ddim", 25, 6.0) not in settings
 
 
 def test_a_curve_is_measured_once_and_shown(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "GUIDANCE", (1.0, 2.0))
-    monkeypatch.setattr(quality, "GUIDED", ("ddim",))
-    monkeypatch.setattr(quality, "COMPARED_AT", 2.0)
     monkeypatch.setattr(quality, "STEPS", {"ddim": (2,), "ddpm": (1000,)})
     out = work / "docs"
     out.mkdir()

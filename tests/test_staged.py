@@ -12,7 +12,7 @@ from training.join import join, main, parts
 from training.presets import PRESETS
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
-SMALL = {**OPTIONS, "patch": 8, "contrast": True}
+SMALL = {**OPTIONS, "channels": [48, 96]}
 CONFIG = checkpoint.ModelConfig("any", "unet", OPTIONS, "v", PRESETS["default"].schedule)
 
 
@@ -110,20 +110,6 @@ def test_a_later_network_for_the_same_timesteps_takes_the_place_of_the_first(fol
     network, config = join([tmp_path / "all", tmp_path / "better"])
     assert [facts["preset"] for facts in config.training["stages"]] == ["clearest", "better", "noisy"]
     assert torch.equal(network(*inputs(0.4)), better(*inputs(0.4)))
-
-
-def test_a_network_may_end_earlier_than_it_was_trained_for_but_not_later(folders):
-    noisy, clear, clearest = folders
-    network, config = join([noisy, clear, f"{clearest}=0.06"])
-    assert network.until == [0.06, 0.5, 1.0]
-    assert config.training["stages"][0]["until"] == 0.2  # what it was trained for
-    for share in ("0.3", "0", "-1"):
-        with pytest.raises(ValueError, match=f"is for t / T up to 0.2, it cannot end at {share}$"):
-            join([noisy, f"{clearest}={share}"])
-    with pytest.raises(ValueError, match="must be a share of the way, a number, not 'late'"):
-        join([noisy, f"{clearest}=late"])
-    clear.rename(clear.with_name("rate=2"))  # a folder's own sign is not a share
-    assert join([noisy, clear.with_name("rate=2")])[0].until == [0.5, 1.0]
 
 
 def test_only_what_fits_is_joined(folders, tmp_path, capsys):

@@ -6,7 +6,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ddpm import labels
 from ddpm.networks import build
-from ddpm.networks.unet import UNet, local_contrast, sinusoids
+from ddpm.networks.unet import UNet, sinusoids
 from training.presets import PRESETS
 
 
@@ -63,7 +63,7 @@ def test_images_of_a_batch_do_not_see_each_other(awake):
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"channels": [50, 96]}, "multiples of 48"), ({"blocks": [1, 0, 1]}, "blocks"), ({"patch": 3}, "patch")],
+    [({"channels": [50, 96]}, "multiples of 48"), ({"blocks": [1, 0, 1]}, "blocks")],
 )
 def test_options_out_of_range_are_named(options, message):
     with pytest.raises(ValueError, match=message):
@@ -72,24 +72,3 @@ def test_options_out_of_range_are_named(options, message):
 
 def test_sinusoids_start_at_zero_and_one():
     assert torch.equal(sinusoids(torch.zeros(1), 4), torch.tensor([[0.0, 0, 0, 0, 1, 1, 1, 1]]))
-
-
-def test_the_local_contrast_is_free_of_slow_changes_and_of_the_same_size_in_every_picture():
-    ramp = torch.linspace(-1, 1, 64).expand(1, 3, 64, 64)
-    assert local_contrast(ramp)[..., 1:-1].abs().max() < 0.01 * local_contrast(ramp).abs().max()
-    noise = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for size in (0.01, 1.0):
-        contrast = local_contrast(ramp + size * noise)
-        assert contrast.square().mean().sqrt() == pytest.approx(1)
-        assert torch.corrcoef(torch.stack([contrast.flatten(), noise.flatten()]))[0, 1] > 0.85
-    assert local_contrast(torch.full((1, 3, 64, 64), 0.3)).abs().max() < 0.01
-
-
-def test_a_network_that_is_shown_the_contrast_uses_it():
-    torch.manual_seed(0)
-    network = UNet(channels=(48, 48), blocks=(1, 1, 1), embedding=32, patch=2, contrast=True)
-    torch.nn.init.normal_(network.output[2].weight)
-    before = network(*inputs(1))
-    with torch.no_grad():
-        network.stem.weight[:, 12:] = 0
-    assert before.shape == (1, 3, 64, 64) and not torch.allclose(before, network(*inputs(1)))

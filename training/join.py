@@ -1,11 +1,10 @@
 """Make one model of networks that were trained for parts of the way.
 
-    python -m training.join runs/default/checkpoint runs/fine/checkpoint runs/finest/checkpoint=0.06 --out runs/joined
+    python -m training.join runs/default/checkpoint runs/fine/checkpoint --out runs/joined
 
-Each network is for the timesteps up to its preset's `until`, or to the share of T that is written after it, above those
-of the next; one must be for all timesteps. Of a joined model all its networks are taken; where two end at the same
-timestep, the later one in the list counts.
-Everything but the networks (schedule, default settings) is that of the one for all timesteps.
+Each network is for the timesteps up to its preset's `until`, above those of the next; one must go all the way to T.
+Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
+Everything but the networks (schedule, default settings) is that of the one that goes to T.
 """
 
 from __future__ import annotations
@@ -41,32 +40,11 @@ def parts(folder: Path) -> dict[float, Part]:
     }
 
 
-def shortened(source: str | Path) -> dict[float, Part]:
-    """The `parts` of a folder, or of FOLDER=0.06, which lets its one network end at that share.
-
-    Raises CheckpointError, or ValueError for a share that it was not trained for.
-    """
-    folder, sign, share = str(source).rpartition("=")
-    if not sign or Path(source).exists():
-        return parts(Path(source))
-    found = parts(Path(folder))
-    if len(found) > 1:
-        raise ValueError(f"{folder} holds several networks: {share} cannot be the end of each")
-    ((trained, part),) = found.items()
-    try:
-        until = float(share)
-    except ValueError:
-        raise ValueError(f"the end of {folder} must be a share of the way, a number, not {share!r}") from None
-    if not 0 < until <= trained:
-        raise ValueError(f"{folder} is for t / T up to {trained:g}, it cannot end at {share}")
-    return {until: part}
-
-
-def join(folders: Sequence[str | Path]) -> tuple[Staged, checkpoint.ModelConfig]:
+def join(folders: Sequence[Path]) -> tuple[Staged, checkpoint.ModelConfig]:
     """The network of all checkpoints and its config. Raises CheckpointError, or ValueError where they do not fit."""
     found: dict[float, Part] = {}
     for folder in folders:
-        for until, (network, config) in shortened(folder).items():
+        for until, (network, config) in parts(folder).items():
             if config.network != "unet":
                 raise ValueError(f"{folder} holds a {config.network!r}; only networks of the kind 'unet' can be joined")
             found[until] = network, config
@@ -75,7 +53,7 @@ def join(folders: Sequence[str | Path]) -> tuple[Staged, checkpoint.ModelConfig]
                     raise ValueError(f"{folder} has another {name} than {folders[0]}: all must be alike")
     if 1.0 not in found or len(found) < 2:
         raise ValueError(
-            "one checkpoint must be for all timesteps, and at least one from a preset with until; these are for "
+            "one checkpoint must be for timesteps up to T, and at least one from a preset with until; these are for "
             f"{', '.join(f't / T up to {until:g}' for until in sorted(found))}"
         )
     ends = sorted(found)
@@ -93,7 +71,7 @@ def join(folders: Sequence[str | Path]) -> tuple[Staged, checkpoint.ModelConfig]
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("checkpoints", nargs="+", help="the networks' folders, FOLDER or FOLDER=SHARE")
+    parser.add_argument("checkpoints", nargs="+", type=Path, help="the networks' folders")
     parser.add_argument("--out", required=True, type=Path, help="folder of the joined model")
     args = parser.parse_args(arguments)
     try:

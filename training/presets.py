@@ -119,24 +119,9 @@ PRESETS: dict[str, TrainConfig] = {
     "fine": _FINE,
     # Both halves once more, from those two, on scenes in which no object hides another (training.render --in-sight).
     "clear-coarse": replace(
-        _DEFAULT, name="clear-coarse", since=0.5, skew=0.8, images=160_000, learning_rate=5e-4, decay=0.8
+        _DEFAULT, name="clear-coarse", since=0.5, skew=0.8, images=320_000, learning_rate=5e-4, decay=0.8
     ),
-    "clear-fine": replace(_FINE, name="clear-fine", since=0.0, images=160_000, learning_rate=5e-4, decay=0.8),
-    # From nothing: one for the last fifth, where edges and faces are drawn, on patches of half the side.
-    "finest": replace(
-        _DEFAULT,
-        name="finest",
-        options={"channels": [48, 96], "blocks": [2, 4, 3], "patch": 2, "contrast": True},
-        until=0.2,
-        skew=1.0,
-        focus=4.0,
-        layout=0.0,
-        images=100_000,
-        learning_rate=2e-3,
-        warmup=500,
-        decay=0.5,
-        ema=5_000,
-    ),
+    "clear-fine": replace(_FINE, name="clear-fine", since=0.0, images=320_000, learning_rate=5e-4, decay=0.8),
     # Seconds, not hours: for trying the loop out.
     "tiny": replace(
         _DEFAULT,

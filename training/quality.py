@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +24,8 @@ from training import dataset, markdown
 from training.evaluate import draw, score, with_error
 from training.frechet import frechet_distance
 
-GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)
-GUIDED = ("dpm++", "sde-dpm++")  # samplers whose guidance is varied, at the default number of steps
-COMPARED_AT = 4.0  # the guidance at which samplers and steps are compared
-STEPS = {
+GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps
+STEPS = {  # of each sampler, at the default guidance
     "sde-dpm++": (5, 10, 15, 25, 50),
     "dpm++": (5, 10, 15, 25, 50),
     "ddim": (10, 25, 50),
@@ -43,9 +41,9 @@ STYLES: dict[str, dict[str, Any]] = {
 
 
 def curve(default: Settings) -> list[Settings]:
-    """What is measured: every guidance at the default number of steps, then every sampler and number of steps."""
-    guided = [Settings(sampler, default.steps, guidance) for sampler in GUIDED for guidance in GUIDANCE]
-    sampled = [Settings(sampler, n, COMPARED_AT) for sampler, counts in STEPS.items() for n in counts]
+    """What is measured: the default, then other guidance, then other samplers and numbers of steps."""
+    guided = [replace(default, guidance=guidance) for guidance in GUIDANCE]
+    sampled = [Settings(sampler, n, default.guidance) for sampler, counts in STEPS.items() for n in counts]
     return list(dict.fromkeys([default, *guided, *sampled]))
 
 
@@ -69,19 +67,18 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
     axes = figure.subplots(2, 2, sharey="row", sharex="col")
     measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}
     for axis, (key, name) in zip(axes[:, 0], measures.items(), strict=True):
-        for sampler in GUIDED:
-            chosen = [row for row in rows if (row["sampler"], row["steps"]) == (sampler, default.steps)]
-            if found := sorted((row["guidance"], row[key]) for row in chosen if row[key] is not None):
-                axis.plot(*zip(*found, strict=True), label=sampler, **STYLES[sampler])
+        chosen = [row for row in rows if (row["sampler"], row["steps"]) == (default.sampler, default.steps)]
+        if found := sorted((row["guidance"], row[key]) for row in chosen if row[key] is not None):
+            axis.plot(*zip(*found, strict=True), label=default.sampler, **STYLES[default.sampler])
         axis.set(xlabel=f"guidance ({default.steps} steps)", ylabel=name)
         axis.legend(frameon=False)
     for axis, key in zip(axes[:, 1], measures, strict=True):
         for sampler, style in STYLES.items():
-            chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == COMPARED_AT]
+            chosen = [row for row in rows if row["sampler"] == sampler and row["guidance"] == default.guidance]
             if found := sorted((row["steps"], row[key]) for row in chosen if row[key] is not None):
                 axis.plot(*zip(*found, strict=True), label=sampler, **style)
-        axis.set(xlabel=f"steps (guidance {COMPARED_AT:g})", xscale="log")
-        ticks = sorted({row["steps"] for row in rows if row["guidance"] == COMPARED_AT})
+        axis.set(xlabel=f"steps (guidance {default.guidance:g})", xscale="log")
+        ticks = sorted({row["steps"] for row in rows if row["guidance"] == default.guidance})
         axis.set_xticks(ticks, labels=map(str, ticks))
         axis.minorticks_off()
         axis.legend(frameon=False)

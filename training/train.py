@@ -231,8 +231,7 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    # By what they were trained for: in a joined model a network may end earlier
-    found = {model.training.get("until", end): (network, model) for end, (network, model) in parts(folder).items()}
+    found = parts(folder)
     if len(found) > 1 and config.until not in found:
         ends = ", ".join(f"{until:g}" for until in found)
         raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")

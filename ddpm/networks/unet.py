@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ddpm.labels import NUM_LABELS
 
 IMAGE_SIZE = 64
+PATCH = 4  # pixels, the side of what becomes one position
 HEAD_CHANNELS = 48
 GROUP_CHANNELS = 16
 
@@ -25,8 +26,7 @@ class UNet(nn.Module):
     """Two resolutions with a skip between them; attention at the lower one.
 
     channels: at 16x16 and at 8x8, multiples of 48. blocks: residual blocks at 16x16 on the way down, at 8x8, and at
-    16x16 on the way up. embedding: width of the vector that carries time and labels. patch: side of the
-    pixel-unshuffling; 2 makes it 32x32 and 16x16. contrast: show the network the picture's `local_contrast`, too.
+    16x16 on the way up. embedding: width of the vector that carries time and labels.
     """
 
     def __init__(
@@ -34,8 +34,6 @@ class UNet(nn.Module):
         channels: Sequence[int] = (96, 192),
         blocks: Sequence[int] = (2, 4, 3),
         embedding: int = 256,
-        patch: int = 4,
-        contrast: bool = False,
     ) -> None:
         super().__init__()
         if len(channels) != 2 or any(c < HEAD_CHANNELS or c % HEAD_CHANNELS for c in channels):
@@ -44,29 +42,23 @@ class UNet(nn.Module):
             raise ValueError(f"blocks must be three positive numbers, not {blocks}")
         if embedding < 2 or embedding % 2:
             raise ValueError(f"embedding must be a positive even number, not {embedding}")
-        if patch not in (2, 4, 8):
-            raise ValueError(f"patch must be 2, 4 or 8, not {patch}")
         high, low = channels
         down, middle, up = blocks
-        grid = IMAGE_SIZE // patch
-        self.patch, self.contrast = patch, contrast
         self.condition = Condition(embedding, tokens=low)
-        self.stem = nn.Conv2d((6 if contrast else 3) * patch**2, high, 3, padding=1)
-        self.position = nn.Parameter(torch.zeros(1, high, grid, grid))
+        self.stem = nn.Conv2d(3 * PATCH**2, high, 3, padding=1)
+        self.position = nn.Parameter(torch.zeros(1, high, IMAGE_SIZE // PATCH, IMAGE_SIZE // PATCH))
         self.down = nn.ModuleList(ResidualBlock(high, high, embedding) for _ in range(down))
         self.shrink = nn.Conv2d(high, low, 2, stride=2)
         self.middle = nn.ModuleList(ResidualBlock(low, low, embedding) for _ in range(middle))
         self.attention = nn.ModuleList(LabelAttention(low) for _ in range(middle))
         self.grow = nn.ConvTranspose2d(low, high, 2, stride=2)
         self.up = nn.ModuleList(ResidualBlock(2 * high if i == 0 else high, high, embedding) for i in range(up))
-        self.output = nn.Sequential(group_norm(high), nn.SiLU(), zeroed(nn.Conv2d(high, 3 * patch**2, 3, padding=1)))
+        self.output = nn.Sequential(group_norm(high), nn.SiLU(), zeroed(nn.Conv2d(high, 3 * PATCH**2, 3, padding=1)))
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x."""
         vector, tokens = self.condition(time, labels)
-        if self.contrast:
-            x = torch.cat([x, local_contrast(x)], 1)
-        h = self.stem(F.pixel_unshuffle(x, self.patch)) + self.position  # (N, high, 16, 16)
+        h = self.stem(F.pixel_unshuffle(x, PATCH)) + self.position  # (N, high, 16, 16)
         for block in self.down:
             h = block(h, vector)
         skip = h
@@ -76,7 +68,7 @@ class UNet(nn.Module):
         h = torch.cat([self.grow(h), skip], 1)  # (N, 2 high, 16, 16)
         for block in self.up:
             h = block(h, vector)
-        return F.pixel_shuffle(self.output(h), self.patch)
+        return F.pixel_shuffle(self.output(h), PATCH)
 
 
 class Condition(nn.Module):
@@ -149,16 +141,6 @@ class LabelAttention(nn.Module):
 
     def _split(self, x: Tensor) -> Tensor:
         return x.unflatten(-1, (self.heads, HEAD_CHANNELS)).transpose(1, 2)
-
-
-def local_contrast(x: Tensor) -> Tensor:
-    """Each pixel of x (N, 3, H, W) less the mean of its 3x3 surroundings, scaled to a root mean square of 1 a picture.
-
-    Where there is little noise, it is much smaller than the picture that it lies on. This brings it, and the edges that
-    it hides, to the size of what the network has to give.
-    """
-    difference = x - F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, stride=1)
-    return difference / difference.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-3)
 
 
 def group_norm(channels: int) -> nn.GroupNorm:
