@@ -73,6 +73,17 @@ def open_part(page: Page, name: str) -> None:
     page.get_by_role("tab", name=name).click()
 
 
+def slide(page: Page, name: str, value: str) -> None:
+    """Fill a slider's number until the page, which may not listen yet to a part just opened, moves the bar along."""
+    bar = page.get_by_label(f"range slider for {name}")
+    for _ in range(50):
+        page.get_by_label(f"number input for {name}").fill(value)
+        page.wait_for_timeout(100)
+        if bar.input_value() == value:
+            return
+    expect(bar).to_have_value(value)
+
+
 def finish(page: Page, part: str) -> None:
     page.locator(f"#{part}-start").click()
     expect(page.locator(f".{part}")).to_have_attribute("data-state", "done")
@@ -81,7 +92,7 @@ def finish(page: Page, part: str) -> None:
 def test_a_gallery_shows_verdicts_and_gives_its_seeds_away(page: Page):
     tick(page, "red cube", "cyan sphere")
     open_part(page, "Gallery")
-    page.get_by_label("number input for Pictures").fill("4")
+    slide(page, "Pictures", "4")
     finish(page, "gallery")
     tiles = page.locator(".gallery .tiles button")
     expect(tiles).to_have_count(4)
@@ -97,7 +108,7 @@ def test_a_gallery_shows_verdicts_and_gives_its_seeds_away(page: Page):
 
 def test_a_walk_leads_through_its_stops(page: Page):
     open_part(page, "Walk")
-    page.get_by_label("number input for Stops").fill("5")
+    slide(page, "Stops", "5")
     finish(page, "walk")
     expect(page.locator(".walk .stops button")).to_have_count(5)
     slider = page.get_by_label("Place on the walk")
