@@ -141,8 +141,7 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
 def test_a_picture_is_drawn_again_with_other_objects(page: Page):
     tick(page, "red cube")
     open_part(page, "Redraw")
-    expect(page.locator("#meaning")).to_contain_text("Timestep 700")  # the page listens by now
-    page.get_by_label("number input for How far back").fill("40")
+    slide(page, "How far back", "40")
     expect(page.locator("#meaning")).to_contain_text("Timestep 400")
     finish(page, "redraw")
     after = page.locator(".redraw [data-part=verdict-after]")
