@@ -27,9 +27,9 @@ from training.frechet import frechet_distance
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps
 STEPS = {  # of each sampler, at the default guidance
     "sde-dpm++": (5, 10, 15, 25, 50),
-    "dpm++": (5, 10, 15, 25, 50),
+    "dpm++": (5, 10, 15, 25),
     "ddim": (10, 25, 50),
-    "ddpm": (50, 100, 250, 1000),
+    "ddpm": (50, 1000),
 }
 
 STYLES: dict[str, dict[str, Any]] = {
