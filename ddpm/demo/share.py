@@ -18,11 +18,11 @@ from ddpm.labels import LABELS, MAX_OBJECTS
 from ddpm.pipeline import Settings
 
 PRESETS = {
-    "fast": Settings("dpm++", 10, 4.0),
+    "fast": Settings("dpm++", 10, 2.5),
     "accurate": Settings("sde-dpm++", 25, 2.5),
-    "textbook": Settings("ddpm", 1000, 4.0),
+    "textbook": Settings("ddpm", 1000, 2.5),
 }
-"""Settings by the name of their text: the default model's own, and two from an earlier curve (docs/QUALITY.md)."""
+"""Settings by the name of their text, from the curve of quality against cost (docs/QUALITY.md)."""
 
 KEYS = ("labels", "seed", "sampler", "steps", "guidance")
 """What a run follows from: what a link holds, and what the stage says of the run that it shows."""
