@@ -38,8 +38,8 @@ def test_only_the_reports_network_takes_the_sizes():
 
 
 def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
-    jobs = [functools.partial(random_scenes, range(6), 3, [1, 2, 3])]
-    write_dataset([f"{i}.png" for i in range(6)], jobs, tmp_path / "data")
+    make_scenes = functools.partial(random_scenes, range(6), 3, [1, 2, 3])
+    write_dataset([([f"{i}.png" for i in range(6)], make_scenes)], tmp_path / "data")
     train_evaluator.save(tmp_path / "evaluator", build_network("gentle"), EvaluatorConfig("gentle"))
     (tmp_path / "spec.json").write_text(json.dumps([["red cube"], ["blue sphere", "gray cube"]]))
     (tmp_path / "STUDY.md").write_text("a\n<!-- study table -->\n<!-- end of study table -->\nb\n")
@@ -95,8 +95,8 @@ def test_a_row_trains_on_the_labs_own_folder(tmp_path):
 
 
 def test_a_stopped_row_is_not_measured(tmp_path, monkeypatch):
-    jobs = [functools.partial(random_scenes, range(4), 3, [1, 2])]
-    write_dataset([f"{i}.png" for i in range(4)], jobs, tmp_path / "data")
+    make_scenes = functools.partial(random_scenes, range(4), 3, [1, 2])
+    write_dataset([([f"{i}.png" for i in range(4)], make_scenes)], tmp_path / "data")
     train_evaluator.save(tmp_path / "evaluator", build_network("gentle"), EvaluatorConfig("gentle"))
     (tmp_path / "spec.json").write_text('[["red cube"]]')
     (tmp_path / "STUDY.md").write_text("<!-- study table -->\n<!-- end of study table -->\n")

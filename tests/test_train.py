@@ -112,7 +112,7 @@ def test_weights_lead_from_the_loss_on_v_to_that_on_x0():
 
 @pytest.mark.parametrize("until", [0.5, 1.0])
 def test_a_network_for_part_of_the_way_is_shown_by_true_pictures_drawn_again(data, tmp_path, monkeypatch, until):
-    monkeypatch.setattr("training.train.SAMPLE_EVERY", 16)
+    monkeypatch.setattr("training.train.SAMPLE_EVERY", 0.0)
     train(replace(TINY, images=16, until=until), str(data), tmp_path / "run")
     with Image.open(tmp_path / "run" / "samples" / "00000016.png") as sheet:
         assert sheet.size == (6 * 64, 2 * 64)

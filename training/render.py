@@ -10,11 +10,10 @@ where, see `layouts`). Runs on the GPU where there is one.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import json
 import multiprocessing
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -36,7 +35,7 @@ IMAGE_SIZE = 64
 SAMPLES = 128  # primary rays along each side of the squashed picture
 LAMP_SAMPLES = 2  # shadow rays along each side of a lamp, from every primary hit
 MIN_VISIBLE = 200 / (320 * 240)  # share of the picture below which a scene is rejected for a hidden object
-BATCH = 4
+CPU_BATCH, GPU_BATCH = 4, 64  # scenes at once: as many as stay in a core's cache, and as keep a GPU busy
 
 
 @dataclass(frozen=True)
@@ -87,18 +86,24 @@ def _select(objects: Objects, index: Tensor) -> Objects:
     return Objects(**{f.name: getattr(objects, f.name)[..., index] for f in fields(Objects)})
 
 
-def visible_shares(scenes: Sequence[Scene]) -> list[tuple[float, float]]:
+def visible_shares(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> list[tuple[float, float]]:
     """For each scene the smallest share of the picture that an object has, and of an object that no other hides.
 
     An empty scene has (1, 1).
     """
-    hits = first_hits(scenes, torch.device("cpu"))
+    hits = first_hits(scenes, torch.device(device))
     shares = [(1.0, 1.0)] * len(scenes)
-    for k, i in enumerate(hits.objects.scene.tolist()):
-        rays = float((hits.seen[i] == k).sum())
+    objects = hits.objects.scene.tolist()
+    seen = torch.bincount(hits.seen[hits.seen >= 0], minlength=len(objects)).tolist()
+    for i, rays, alone in zip(objects, seen, hits.alone.tolist(), strict=True):
         in_picture, in_sight = shares[i]
-        shares[i] = (min(in_picture, rays / SAMPLES**2), min(in_sight, rays / max(1, int(hits.alone[k]))))
+        shares[i] = (min(in_picture, rays / SAMPLES**2), min(in_sight, rays / max(1, alone)))
     return shares
+
+
+def batch_size(device: torch.device | str) -> int:
+    """How many scenes to trace at once."""
+    return GPU_BATCH if torch.device(device).type == "cuda" else CPU_BATCH
 
 
 @torch.no_grad()
@@ -106,8 +111,9 @@ def layouts(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tens
     """Which label covers most of each cell of a 16x16 grid: uint8 (N, 16, 16), 24 for the backdrop."""
     kinds = NUM_LABELS + 1
     found = []
-    for start in range(0, len(scenes), BATCH):
-        hits = first_hits(scenes[start : start + BATCH], torch.device(device))
+    size = batch_size(device)
+    for start in range(0, len(scenes), size):
+        hits = first_hits(scenes[start : start + size], torch.device(device))
         label = torch.cat([hits.objects.shape * len(COLORS) + hits.objects.color, hits.seen.new_tensor([NUM_LABELS])])
         cells = label[hits.seen].reshape(-1, LAYOUT_SIZE, SAMPLES // LAYOUT_SIZE, LAYOUT_SIZE, SAMPLES // LAYOUT_SIZE)
         cells = cells.transpose(2, 3).flatten(3)  # (B, 16, 16, rays of a cell)
@@ -184,67 +190,67 @@ def _lamp_positions(scenes: Sequence[Scene], device: torch.device) -> Tensor:
 def render(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tensor:
     """Pictures of scenes: uint8 (N, 3, 64, 64), sRGB, the 4:3 view squashed to a square with an antialiasing filter."""
     pictures = []
-    for start in range(0, len(scenes), BATCH):
-        fine = shading.to_srgb(trace(scenes[start : start + BATCH], torch.device(device)))
+    size = batch_size(device)
+    for start in range(0, len(scenes), size):
+        fine = shading.to_srgb(trace(scenes[start : start + size], torch.device(device)))
         small = interpolate(fine, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
         pictures.append((small * 255).round().to(torch.uint8).cpu())
     return torch.cat(pictures) if pictures else torch.empty((0, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
 
 
 @torch.no_grad()
-def scene_with(labels: Sequence[str], rng: np.random.Generator, in_sight: float = 0.0) -> Scene:
-    """A random scene with these labels, placed anew until every object is well visible.
-
-    Each covers `MIN_VISIBLE` of the picture, and at most 1 - in_sight of it is behind others.
-    """
-    while True:
-        scene = random_scene(rng, labels)
-        covers, unhidden = visible_shares([scene])[0]
-        if covers >= MIN_VISIBLE and unhidden >= in_sight:
-            return scene
-
-
 def random_scenes(
-    indices: Sequence[int], seed: int, counts: Sequence[int] | None = None, in_sight: float = 0.0
+    indices: Sequence[int],
+    seed: int,
+    counts: Sequence[int] | None = None,
+    in_sight: float = 0.0,
+    device: torch.device | str = "cpu",
 ) -> list[Scene]:
-    """Random scenes; scene i depends on seed and i alone. counts: scene i has counts[i % len(counts)] objects."""
-    scenes = []
-    for index in indices:
-        rng = np.random.default_rng([seed, index])
-        labels = random_labels(rng, counts[index % len(counts)] if counts else None)
-        scenes.append(scene_with(labels, rng, in_sight))
-    return scenes
+    """Random scenes, placed anew until each object covers `MIN_VISIBLE` and at least in_sight of it is in sight.
+
+    Scene i depends on seed and i alone. counts: it has counts[i % len(counts)] objects. device: where rays are traced.
+    """
+    rngs = {i: np.random.default_rng([seed, i]) for i in indices}
+    labels = {i: random_labels(rng, counts[i % len(counts)] if counts else None) for i, rng in rngs.items()}
+    placed: dict[int, Scene] = {}
+    while missing := [i for i in indices if i not in placed]:
+        scenes = [random_scene(rngs[i], labels[i]) for i in missing]
+        for i, scene, (covers, unhidden) in zip(missing, scenes, visible_shares(scenes, device), strict=True):
+            if covers >= MIN_VISIBLE and unhidden >= in_sight:
+                placed[i] = scene
+    return [placed[i] for i in indices]
 
 
-def _render_job(make_scenes: Callable[[], list[Scene]], device: str) -> tuple[list[list[str]], Tensor, Tensor]:
-    # One chunk of work, in a process of its own on the CPU
+def _render_job(job: tuple[list[Path], Callable[[], list[Scene]]], device: str) -> tuple[list[list[str]], Tensor]:
+    # One chunk of work, in a process of its own: its pictures' files; returns their labels and layouts
+    files, make_scenes = job
     scenes = make_scenes()
-    return [scene.labels for scene in scenes], render(scenes, device), layouts(scenes, device)
+    for file, picture in zip(files, render(scenes, device), strict=True):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(file)
+    return [scene.labels for scene in scenes], layouts(scenes, device)
 
 
-def write_dataset(names: Sequence[str], jobs: Sequence[Callable[[], list[Scene]]], out: Path) -> None:
-    """Render chunks of scenes (on the GPU, else on all cores) into the files of a data folder, in order."""
+def write_dataset(chunks: Sequence[tuple[Sequence[str], Callable[[], list[Scene]]]], out: Path) -> None:
+    """Render chunks of scenes, each with its pictures' names, into the files of a data folder, in order.
+
+    One process a core; the GPU, where there is one, does the arithmetic of all of them.
+    """
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
     labels: dict[str, list[str]] = {}
     maps: list[Tensor] = []
-    todo = iter(names)
-    with contextlib.ExitStack() as stack:
-        bar = stack.enter_context(tqdm(total=len(names), unit="scene"))
-        results: Iterable[tuple[list[list[str]], Tensor, Tensor]]
-        if torch.cuda.is_available():
-            results = map(functools.partial(_render_job, device="cuda"), jobs)
-        else:
-            context = multiprocessing.get_context("spawn")
-            pool = stack.enter_context(context.Pool(initializer=torch.set_num_threads, initargs=(1,)))
-            results = pool.imap(functools.partial(_render_job, device="cpu"), jobs)
-        for chunk_labels, pictures, chunk_layouts in results:
+    jobs = [([images / name for name in names], make_scenes) for names, make_scenes in chunks]
+    context = multiprocessing.get_context("spawn")
+    with (
+        tqdm(total=sum(len(names) for names, _ in chunks), unit="scene") as bar,
+        context.Pool(initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        done = pool.imap(functools.partial(_render_job, device=device), jobs)
+        for (names, _), (chunk_labels, chunk_layouts) in zip(chunks, done, strict=True):
+            labels.update(zip(names, chunk_labels, strict=True))
             maps.append(chunk_layouts)
-            for scene_labels, picture in zip(chunk_labels, pictures, strict=True):
-                name = next(todo)
-                Image.fromarray(picture.permute(1, 2, 0).numpy()).save(images / name)
-                labels[name] = scene_labels
-            bar.update(len(pictures))
+            bar.update(len(names))
     np.save(out / "layouts.npy", torch.cat(maps).numpy())
     write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0)))
 
@@ -268,27 +274,28 @@ def main() -> None:
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
     args = parser.parse_args()
-    jobs: list[Callable[[], list[Scene]]]
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    size = batch_size(device)
+    chunks: list[tuple[Sequence[str], Callable[[], list[Scene]]]] = []
     if args.scenes:
         try:
             given = read_scenes(args.scenes)
         except (OSError, ValueError) as error:
             parser.error(str(error))
         names, scenes = list(given), list(given.values())
-        jobs = [functools.partial(list, scenes[i : i + BATCH]) for i in range(0, len(scenes), BATCH)]
+        for i in range(0, len(names), size):
+            chunks.append((names[i : i + size], functools.partial(list, scenes[i : i + size])))
     else:
         if args.count < 1 or args.seed < 0:
             parser.error(f"--count must be at least 1 and --seed at least 0, got {args.count} and {args.seed}")
         if not 0 <= args.in_sight <= 0.95:
             parser.error(f"--in-sight must be from 0 to 0.95, got {args.in_sight}")
-        indices = range(args.count)
-        names = [f"scene_{i:06d}.png" for i in indices]
-        jobs = [
-            functools.partial(random_scenes, indices[i : i + BATCH], args.seed, args.counts, args.in_sight)
-            for i in range(0, args.count, BATCH)
-        ]
+        for i in range(0, args.count, size):
+            indices = range(i, min(i + size, args.count))
+            make_scenes = functools.partial(random_scenes, indices, args.seed, args.counts, args.in_sight, device)
+            chunks.append(([f"scene_{i:06d}.png" for i in indices], make_scenes))
     try:
-        write_dataset(names, jobs, args.out)
+        write_dataset(chunks, args.out)
     except OSError as error:
         parser.error(str(error))
 

@@ -35,6 +35,7 @@ from tqdm import tqdm
 from ddpm import checkpoint, labels
 from ddpm.denoiser import target
 from ddpm.networks import build
+from ddpm.networks.unet import LabelAttention, ResidualBlock
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from training import dataset, sample_sheet
@@ -45,7 +46,7 @@ from training.presets import PRESETS, TrainConfig
 
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
-SAMPLE_EVERY = 20_000  # images
+SAMPLE_EVERY = 300.0  # seconds
 
 
 def train(
@@ -83,6 +84,10 @@ def train(
     if init is not None:
         network.load_state_dict(_initial_weights(init, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if device.type == "cuda":  # the blocks alone: they are nearly all of the work, and alike, so that it takes seconds
+        for module in network.modules():
+            if isinstance(module, (ResidualBlock, LabelAttention)):
+                module.compile(dynamic=False)
     learner = WithLayout(network).to(device) if config.layout else network  # type: ignore[arg-type]
     optimizer = torch.optim.AdamW(
         learner.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
@@ -117,7 +122,8 @@ def train(
         _write_log(log_file, rows)
         checkpoint.save(out / "checkpoint", averaged(), _model_config(config, seen, data), dtype=torch.float16)
 
-    last_save, losses, since = time.monotonic(), torch.zeros(2, device=device), (seen, time.monotonic())
+    last_save = last_sheet = time.monotonic()
+    losses, since = torch.zeros(2, device=device), (seen, time.monotonic())
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
     with stop_on_signals() as stop:
         while seen < config.images:
@@ -125,22 +131,23 @@ def train(
             random = generator(config.seed, seen)
             index = batch_indices(config.seed, seen, config.batch, len(images)).to(device)
             t = draw_timesteps(config, random)
-            eps = torch.randn((config.batch, *images.shape[1:]), generator=random)
             drop = torch.rand((config.batch, 1), generator=random) < config.dropout
+            noise = torch.Generator(device).manual_seed(int(torch.randint(2**62, (), generator=random)))
+            eps = torch.randn((config.batch, *images.shape[1:]), generator=noise, device=device)
             mine = slice(rank, None, world)
-            index, t, eps, drop = (v[mine].to(device) for v in (index, t, eps, drop))
+            index, t, eps, drop = index[mine], t[mine], eps[mine], drop[mine].to(device)
             x0 = dataset.to_float(images[index])
             y = torch.where(drop, labels.NULL, conditions[index])
 
             # 2. The loss: squared error of what the network is to give at x_t, and the layout's cross-entropy.
             x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
-            goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t.cpu()].to(device))
-            answer = model(x_t, t / config.schedule.steps, y)
+            goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t].to(device))
+            answer = model(x_t, (t / config.schedule.steps).to(device), y)
             picture, layout = answer if config.layout else (answer, None)
             error = (picture.float() - goal).square()
             if config.focus and layouts is not None:
                 error = error * pixel_weights(layouts[index], config.focus)
-            error = error * timestep_weights(config, t)
+            error = error * timestep_weights(config, t).to(device)
             misplaced = torch.zeros((), device=device)
             if layout is not None and layouts is not None:
                 misplaced = F.cross_entropy(layout.float(), layouts[index].long())
@@ -168,7 +175,8 @@ def train(
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
-            if seen // SAMPLE_EVERY > (seen - config.batch) // SAMPLE_EVERY and accelerator.is_main_process:
+            if time.monotonic() - last_sheet > SAMPLE_EVERY and accelerator.is_main_process:
+                last_sheet = time.monotonic()
                 pipe = Pipeline(averaged(), _model_config(config, seen, data), device)
                 sheet = out / "samples" / f"{seen:08d}.png"
                 if config.until < 1:
@@ -177,7 +185,8 @@ def train(
                 else:
                     sample_sheet.draw(pipe, sheet)
             over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
-            over = bool(accelerator.reduce(torch.tensor(float(over), device=device), "sum") > 0)
+            if world > 1:
+                over = bool(accelerator.reduce(torch.tensor(float(over), device=device), "sum") > 0)
             if over:
                 break
             if time.monotonic() - last_save > SAVE_EVERY:
@@ -194,7 +203,9 @@ def generator(seed: int, number: int) -> torch.Generator:
 
 def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
     """Which of `count` pictures come after `seen` images, int64 (batch,): each epoch in an order of its own."""
-    return torch.stack([_epoch_order(seed, p // count, count)[p % count] for p in range(seen, seen + batch)])
+    place = torch.arange(seen, seen + batch)
+    epochs = range(seen // count, (seen + batch - 1) // count + 1)
+    return torch.cat([_epoch_order(seed, e, count)[place[place // count == e] % count] for e in epochs])
 
 
 @lru_cache(maxsize=2)
@@ -226,8 +237,8 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
 
     The error of x0 is sigma_t times that of v (Salimans and Ho 2022, section 4), hence the loss on x0 at balance 2.
     """
-    sigma = (1 - config.schedule.alpha_bar[t.cpu()]).sqrt()
-    return (sigma**config.balance).float().to(t.device)[:, None, None, None]
+    sigma = (1 - config.schedule.alpha_bar[t]).sqrt()
+    return (sigma**config.balance).float()[:, None, None, None]
 
 
 def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
