@@ -61,11 +61,6 @@ def decode(vector: Tensor, threshold: float = 0.5) -> list[str]:
     return [label for label, value in zip(LABELS, vector.tolist(), strict=True) if value >= threshold]
 
 
-def null(n: int) -> Tensor:
-    """Return n null conditions: float32 (n, 24) filled with NULL."""
-    return torch.full((n, NUM_LABELS), NULL)
-
-
 def read_spec(path: str | PathLike[str]) -> list[list[str]]:
     """Read scenes from a JSON list of label lists, the format of the lab's test.json; labels come in LABELS order.
 

@@ -50,14 +50,14 @@ def test_time_and_labels_matter(awake):
 @torch.no_grad()
 def test_the_null_condition_is_not_the_empty_scene(awake):
     x, time, _ = inputs()
-    empty, null = labels.encode([[], []]), labels.null(2)
+    empty, null = labels.encode([[], []]), torch.full((2, 24), labels.NULL)
     assert not torch.allclose(awake(x, time, empty), awake(x, time, null), atol=1e-3)
 
 
 @torch.no_grad()
 def test_images_of_a_batch_do_not_see_each_other(awake):
     x, time, y = inputs()
-    mixed = torch.stack([y[0], labels.null(1)[0]])
+    mixed = torch.stack([y[0], torch.full((24,), labels.NULL)])
     assert torch.allclose(awake(x, time, mixed)[:1], awake(x[:1], time[:1], y[:1]), atol=1e-4)
 
 
