@@ -1,5 +1,7 @@
 """Two runs from the same noise: in step, on one timeline, with any of the bundled models."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 from conftest import ConstantJudge, tick
@@ -42,6 +44,19 @@ def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Mo
 
 def test_a_ready_comparison_with_an_absent_model_is_left_out(models: Models):
     assert READY.keys() - ready_for(models).keys() == {"report"}
+
+
+def test_no_ready_comparison_sets_a_model_beside_itself(models: Models, pipeline: Pipeline, tmp_path):
+    page_of_report = Pipeline(pipeline.network, replace(pipeline.config, name="report"))
+    assert "report" not in ready_for(Models(page_of_report, tmp_path))
+
+
+def test_a_bundled_model_of_the_same_name_is_offered_beside_the_page_s_own(pipeline: Pipeline, tmp_path):
+    checkpoint.save(tmp_path / "tiny", pipeline.network, replace(pipeline.config, steps=7))
+    models = Models(pipeline, tmp_path)
+    assert models.names == ("tiny", "tiny (bundled)")
+    assert models.get("tiny") is pipeline
+    assert models.get("tiny (bundled)").config.steps == 7
 
 
 def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pipeline):
@@ -141,6 +156,34 @@ def test_settings_of_ones_own_are_compared_or_refused(page: Page):
     tick(page)
     page.locator("#compare-start").click()
     expect(page.locator(".compare [data-part=state]")).to_have_text("Tick at least one object.")
+    tick(page, "red cube")
+    for number in ("", "2.5", "0", "1001"):
+        steps.nth(1).fill(number)
+        page.locator("#compare-start").click()
+        expect(page.locator(".compare [data-part=state]")).to_have_text(
+            "The steps of B must be a whole number from 1 to 1000."
+        )
+        steps.nth(1).fill("2")
+        finish(page)
+
+
+def finish(page: Page) -> None:
+    page.locator("#compare-start").click()
+    expect(page.locator(".compare")).to_have_attribute("data-state", "done")
+
+
+def test_a_ready_comparison_starts_nothing_while_another_runs(page: Page):
+    open_tab(page)
+    page.locator("#compare-sides").get_by_label("Steps").nth(0).fill("1000")
+    page.locator("#compare-start").click()
+    expect(page.locator(".compare")).to_have_attribute("data-state", "running")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+    page.get_by_role("button", name="10 steps against 50").click()
+    expect(page.locator("#compare-sides").get_by_label("Steps").nth(1)).to_have_value("50")
+    page.locator("#compare-stop").click()
+    expect(page.locator("#compare-start")).to_be_enabled()
+    assert asked == []
 
 
 def test_a_comparison_can_be_stopped(page: Page):

@@ -1,12 +1,16 @@
 """The tab Explore: a gallery, a walk, and a picture that is put back into noise and drawn again."""
 
+from collections.abc import Iterator
+from itertools import pairwise
+
 import pytest
 import torch
 from conftest import ConstantJudge, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline
-from ddpm.demo.experiments import gallery, redraw_picture, walk_pictures, walking
+from ddpm.demo.experiments import Pictures, gallery, redraw_picture, walk_pictures, walking
+from ddpm.demo.explore import REST, _now_and_then
 from ddpm.demo.handlers import Studio
 from ddpm.labels import LabelError
 
@@ -48,6 +52,30 @@ def test_a_redrawn_picture_begins_with_the_one_of_its_seed(studio: Studio):
     assert last.verdict_before["missing"] == {}
     assert last.verdict_after is not None
     assert set(last.verdict_after["missing"]) == {"blue sphere"}
+
+
+def test_a_run_says_something_while_the_first_picture_is_drawn(studio: Studio):
+    settings = studio.pipeline.settings("ddim", 4)
+    run = list(redraw_picture(studio, SCENE, 3, settings, 50, OTHER, 1))
+    assert [state.index for state in run] == [0, 0, 0, 0, 1, 2]
+    assert len({state.before.sum().item() for state in run[:4]}) == 4  # as it comes into being
+    assert run[3].after is None
+    assert [state.index for state in redraw_picture(studio, SCENE, 3, settings, 50, OTHER, 1)] == [1, 2]  # remembered
+
+
+def test_a_slow_run_passes_something_on_again_and_again(monkeypatch: pytest.MonkeyPatch):
+    now = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+
+    def slow() -> Iterator[Pictures]:
+        for index in range(1, 81):
+            now[0] += 0.1
+            yield Pictures(index, 80, torch.zeros(1, 3, 64, 64))
+
+    passed = [(state.index, now[0]) for state in _now_and_then(slow())]
+    assert list(dict.fromkeys(index for index, _ in passed)) == [1, *range(10, 81, 10)]
+    times = [time for _, time in passed]
+    assert max(b - a for a, b in pairwise(times)) < REST + 0.11
 
 
 def test_what_cannot_be_drawn_is_refused_at_once(studio: Studio):
@@ -161,3 +189,32 @@ def test_no_part_is_wider_than_the_screen(page: Page, part: str, width: int):
     page.set_viewport_size({"width": width, "height": 844})
     expect(page.get_by_role("tab", name=part)).to_have_attribute("aria-selected", "true")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_number_that_will_not_do_is_named(page: Page):
+    open_part(page, "Walk")
+    other = page.get_by_label("Second seed")
+    for number in ("1.5", "-1", ""):
+        other.fill(number)
+        page.locator("#walk-start").click()
+        expect(page.locator(".walk .state")).to_have_text("The second seed must be a whole number, 0 or more.")
+        other.fill("0")
+        page.locator("#walk-start").click()
+        expect(page.locator(".walk .state")).to_have_text("Both ends are the same: choose another one.")
+    page.get_by_role("tab", name="Redraw").click()
+    page.get_by_label("Seed of the new noise").fill("0.5")
+    page.locator("#redraw-start").click()
+    expect(page.locator(".redraw .state")).to_contain_text("The seed of the new noise must be a whole number")
+
+
+def test_a_refusal_is_told_after_a_run_was_stopped(page: Page):
+    open_part(page, "Gallery")
+    page.get_by_label("1000", exact=True).check()
+    slide(page, "Pictures", "16")
+    page.locator("#gallery-start").click()
+    expect(page.locator(".gallery")).to_have_attribute("data-state", "running")
+    page.locator("#gallery-stop").click()
+    expect(page.locator(".gallery .state")).to_have_text("Stopped")
+    page.locator("#clear").click()
+    page.locator("#gallery-start").click()
+    expect(page.locator(".gallery .state")).to_have_text("Tick at least one object.")

@@ -66,7 +66,7 @@ def test_an_area_says_the_same_in_both_languages(file: Path) -> None:
             assert sorted(re.findall(part, english[key])) == sorted(re.findall(part, chinese[key])), key
 
 
-def test_every_text_that_the_page_asks_for_is_there() -> None:
+def test_every_text_that_the_page_names_is_there() -> None:
     used = {
         (file.name, name)
         for file in ASSETS.iterdir()
@@ -76,6 +76,16 @@ def test_every_text_that_the_page_asks_for_is_there() -> None:
     assert len(used) > 3
     assert {(file, name) for file, name in used if name not in texts.TEXTS["en"]} == set()
     assert {f"label.{word}" for word in COLORS + SHAPES} <= texts.TEXTS["en"].keys()
+
+
+def test_the_page_complains_of_a_text_that_is_not_there(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#selection b")).not_to_be_empty()
+    with page.expect_console_message(lambda message: message.type == "error") as complaint:
+        assert page.evaluate("DDPM.text('stage.nonsense')") == "stage.nonsense"
+    assert complaint.value.text == "no text is called stage.nonsense"
+    page.close()
 
 
 def test_a_text_that_is_not_there_is_refused() -> None:

@@ -10,13 +10,12 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.handlers import MODEL_QUEUE
+from ddpm.demo.stage import FAILED, STOPPED, WAITING
 from ddpm.demo.texts import text
 from ddpm.demo.theme import asset
 
 View = dict[str, Any]
 """The value of a screen: "state", and whatever its script draws."""
-
-WAITING, STOPPED, FAILED = (f'() => [{{ state: "{state}" }}]' for state in ("waiting", "stopped", "failed"))
 
 
 @dataclass(frozen=True)
@@ -80,9 +79,9 @@ def screen(name: str, **props: Any) -> gr.HTML:
     )
 
 
-def refusal(problem: str) -> View:
-    """Return the value of a screen that says why nothing is drawn; problem: the name of a text."""
-    return {"state": "refused", "problem": problem, "message": ""}
+def refusal(problem: str, **values: Any) -> View:
+    """Return the value of a screen that says why nothing is drawn; problem: the name of a text, with these values."""
+    return {"state": "refused", "problem": problem, "values": values, "message": ""}
 
 
 def refusing(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]]:

@@ -192,11 +192,11 @@ class Experiments:
         settings = self.studio.pipeline.settings(sampler, steps, guidance)
         old, new = check(labels), check(new_labels)
         last = _last(experiments.redraw_picture(self.studio, old, seed, settings, percent, new, noise_seed))
+        assert last.after is not None and last.verdict_before is not None and last.verdict_after is not None
         before, after = (
             picture_file(self.owner, to_picture(x0), name)
             for x0, name in ((last.before, "before.png"), (last.after, "after.png"))
         )
-        assert last.verdict_after is not None  # it comes with the last step
         sight = Redrawing(start=last.start, before=rounded(last.verdict_before), after=rounded(last.verdict_after))
         return before, after, sight
 

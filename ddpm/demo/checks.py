@@ -1,4 +1,4 @@
-"""Checks of what programs send to the endpoints, beside those that the page needs too."""
+"""Checks of values, most of them of what programs send to the endpoints."""
 
 from collections.abc import Callable
 from typing import Any

@@ -5,13 +5,12 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.activity import Activity, View, buttons, screen
+from ddpm.demo.activity import Activity, View, buttons, refusal, screen
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.handlers import Studio
@@ -39,14 +38,7 @@ READY: dict[str, tuple[Ready, Ready]] = {
 """The ready comparisons, by the name of their text."""
 
 
-@dataclass(frozen=True)
-class Compare:
-    """What others may need of the tab."""
-
-    screen: gr.HTML
-
-
-def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number) -> Compare:
+def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number) -> None:
     """Build and connect the tab. scene, seed: the page's own components."""
     own = studio.pipeline.config
     gr.HTML(
@@ -62,21 +54,24 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
     activity = Activity("compare", start, stop, screen("compare"))
 
     def run(labels: list[str], seed: int, *choices: Any) -> Iterator[View]:
-        half = len(choices) // 2
+        halves = choices[: len(choices) // 2], choices[len(choices) // 2 :]
+        for letter, (model, _, steps, _) in zip(SIDES, halves, strict=True):
+            most = models.get(model).config.schedule.steps
+            if not isinstance(steps, int) or not 1 <= steps <= most:
+                return iter([refusal("compare.bad_steps", side=letter, most=most)])
         sides = tuple(
             Side(models.get(model).settings(sampler, steps, guidance), model)
-            for model, sampler, steps, guidance in (choices[:half], choices[half:])
+            for model, sampler, steps, guidance in halves
         )
         return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
 
     activity.connect(scene, seed, run, inputs)
     ready.click(None, ready, inputs, js=_fill(offered, models)).then(None, [scene, seed], js=activity.ask)
-    return Compare(activity.screen)
 
 
 def ready_for(models: Models) -> dict[str, tuple[Ready, Ready]]:
-    """Return READY without what asks for a model that is not there."""
-    there = {None, *models.names}
+    """Return READY without what asks for a model that is not there, or for the page's own beside itself."""
+    there = {None, *models.names[1:]}
     return {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
 
 
@@ -144,9 +139,7 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
         )
         with gr.Row(elem_classes=["choices"]):
             sampler = gr.Dropdown(SAMPLERS, value=own.sampler, label=text("settings.sampler"))
-            steps = gr.Number(
-                own.steps, label=text("settings.steps"), precision=0, minimum=1, maximum=own.schedule.steps
-            )
+            steps = gr.Number(own.steps, label=text("settings.steps"))
         chosen = gr.Slider(
             0, max(MAX_GUIDANCE, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
         )

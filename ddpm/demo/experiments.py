@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from torch import Tensor
 
+from ddpm.demo.checks import whole
 from ddpm.demo.handlers import Judge, Studio, check_seed, requested
 from ddpm.demo.models import Models
 from ddpm.demo.stage import verdict
@@ -66,7 +66,8 @@ class Pictures:
 class Redrawn:
     """A picture that is noised and denoised again, after `index` of `total` steps.
 
-    before, noised, after: float32 (3, 64, 64). start: the timestep that the noise reaches.
+    before, noised, after: float32 (3, 64, 64). start: the timestep that the noise reaches. While the picture is still
+    being drawn for the first time, the index is 0 and there is nothing else than what `before` is to become.
     verdict_before: by the labels it was drawn with; verdict_after: by the new ones, once it is finished.
     """
 
@@ -74,10 +75,10 @@ class Redrawn:
     total: int
     start: int
     before: Tensor
-    noised: Tensor
-    after: Tensor
-    verdict_before: Verdict
-    verdict_after: Verdict | None
+    noised: Tensor | None = None
+    after: Tensor | None = None
+    verdict_before: Verdict | None = None
+    verdict_after: Verdict | None = None
 
 
 def compare_runs(models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side]) -> Iterator[Progress]:
@@ -113,7 +114,7 @@ def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, setting
     Raises ValueError or LabelError before the first step.
     """
     scene = requested(scene)
-    _check_count("pictures", count, 1, MAX_GALLERY)
+    whole("pictures", 1, MAX_GALLERY)(count)
     seeds = tuple(range(seed, seed + count))
     steps = studio.pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
     return _pictures(studio.evaluator, steps, [(scene, scene)] * count, seeds)
@@ -129,7 +130,7 @@ def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Se
     first, last = requested(start[0]), requested(end[0])
     check_seed(start[1])
     check_seed(end[1])
-    _check_count("stops", count, MIN_STOPS, MAX_STOPS)
+    whole("stops", MIN_STOPS, MAX_STOPS)(count)
     steps = walk_steps(studio.pipeline, (first, start[1]), (last, end[1]), count, walking(settings))
     either = tuple(dict.fromkeys([*first, *last]))
     both = tuple(label for label in first if label in last)
@@ -173,6 +174,8 @@ def _redrawn(
     new_scene: tuple[str, ...],
     noise_seed: int,
 ) -> Iterator[Redrawn]:
+    for step in studio.drawing(scene, seed, settings):
+        yield Redrawn(0, settings.steps, start, step.x0[0])
     before = studio.trajectory(scene, seed, settings).x0[-1]  # (1, 3, 64, 64)
     verdict_before = verdict(scene, studio.evaluator(before)[0])
     for step in redraw(studio.pipeline, before, new_scene, start, noise_seed, settings):
@@ -201,8 +204,3 @@ def _verdict(needed: tuple[str, ...], allowed: tuple[str, ...], p: Tensor) -> Ve
     groups = verdict(allowed, p)
     groups["missing"] = {label: chance for label, chance in groups["missing"].items() if label in needed}
     return groups
-
-
-def _check_count(what: str, count: Any, least: int, most: int) -> None:
-    if not isinstance(count, int) or isinstance(count, bool) or not least <= count <= most:
-        raise ValueError(f"{what} must be a whole number from {least} to {most}, not {count!r}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +24,7 @@ from ddpm.demo.experiments import (
     walk_pictures,
     walking,
 )
-from ddpm.demo.handlers import Studio
+from ddpm.demo.handlers import Studio, is_seed
 from ddpm.demo.settings import SAMPLER_NAMES
 from ddpm.demo.texts import element, text
 from ddpm.demo.theme import asset
@@ -33,20 +34,13 @@ from ddpm.trajectory import to_uint8
 LOOKS = 8
 """A run shows itself about so often while it denoises."""
 
+REST = 0.25  # seconds, the longest time after Stop that a run goes on
+
 KEEP = 70
 """Percent of the way back that recoloring takes: the color can still change, and the places stay."""
 
 SEED, LABELS_TOO = "seed", "labels"
 """The two ways to walk."""
-
-
-@dataclass(frozen=True)
-class Explore:
-    """The three screens."""
-
-    gallery: gr.HTML
-    walk: gr.HTML
-    redraw: gr.HTML
 
 
 @dataclass(frozen=True)
@@ -61,20 +55,19 @@ class _Page:
 
 def explore_tab(
     studio: Studio, scene: gr.HTML, seed: gr.Number, sampler: gr.Radio, steps: gr.Radio, guidance: gr.Slider
-) -> Explore:
+) -> None:
     """Build and connect the tab; the components are the page's own."""
     page = _Page(studio, scene, seed, [sampler, steps, guidance])
     with gr.Tabs(elem_id="explore"):
         with gr.Tab(text("gallery.title"), id="gallery"):
-            shown = _gallery_part(page)
+            _gallery_part(page)
         with gr.Tab(text("walk.title"), id="walk"):
-            walked = _walk_part(page)
+            _walk_part(page)
         with gr.Tab(text("redraw.title"), id="redraw"):
-            redrawn = _redraw_part(page)
-    return Explore(shown, walked, redrawn)
+            _redraw_part(page)
 
 
-def _gallery_part(page: _Page) -> gr.HTML:
+def _gallery_part(page: _Page) -> None:
     _about("gallery")
     with gr.Row(elem_classes=["inputs"]):
         count = gr.Slider(1, MAX_GALLERY, 8, step=1, label=text("gallery.count"), buttons=[])
@@ -86,16 +79,15 @@ def _gallery_part(page: _Page) -> gr.HTML:
 
     activity.connect(page.scene, page.seed, run, [count, *page.settings])
     activity.screen.select(None, activity.screen, page.seed, js="(view) => view.picked")
-    return activity.screen
 
 
-def _walk_part(page: _Page) -> gr.HTML:
+def _walk_part(page: _Page) -> None:
     _about("walk")
     with gr.Row(elem_classes=["inputs"]):
         way = gr.Radio(
             [(text("walk.to_seed"), SEED), (text("walk.to_labels"), LABELS_TOO)], value=SEED, label=text("walk.way")
         )
-        other_seed = gr.Number(1, label=text("walk.other_seed"), precision=0, minimum=0)
+        other_seed = gr.Number(1, label=text("walk.other_seed"))
         other_labels = _labels_choice(text("walk.other_labels"), visible=False)
         stops = gr.Slider(MIN_STOPS, MAX_STOPS, 8, step=1, label=text("walk.stops"), buttons=[])
     activity = Activity("walk", *buttons("walk"), screen("walk"))
@@ -123,6 +115,9 @@ def _walk_part(page: _Page) -> gr.HTML:
         if way == LABELS_TOO and not other_labels:
             yield refusal("walk.no_labels")
             return
+        if way == SEED and not is_seed(other_seed):
+            yield refusal("walk.bad_seed")
+            return
         end = (labels, other_seed) if way == SEED else (other_labels, seed)
         if check(end[0]) == check(labels) and end[1] == seed:
             yield refusal("walk.same")
@@ -133,17 +128,16 @@ def _walk_part(page: _Page) -> gr.HTML:
             yield {**view, "ends": [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}], "note": note}
 
     activity.connect(page.scene, page.seed, run, [way, other_seed, other_labels, stops, *page.settings])
-    return activity.screen
 
 
-def _redraw_part(page: _Page) -> gr.HTML:
+def _redraw_part(page: _Page) -> None:
     _about("redraw")
     with gr.Row(elem_classes=["inputs"]):
         with gr.Column():
             percent = gr.Slider(5, 100, KEEP, step=5, label=text("redraw.percent"), buttons=[])
             meaning = _meaning(page.studio)
         new_labels = _labels_choice(text("redraw.new_labels"), info=text("redraw.new_labels_info"))
-        noise_seed = gr.Number(1, label=text("redraw.noise_seed"), precision=0, minimum=0)
+        noise_seed = gr.Number(1, label=text("redraw.noise_seed"))
     recolor = _recolor(page.scene)
     activity = Activity("redraw", *buttons("redraw"), screen("redraw"))
 
@@ -157,6 +151,8 @@ def _redraw_part(page: _Page) -> gr.HTML:
         steps: int,
         guidance: float,
     ) -> Iterator[View]:
+        if not is_seed(noise_seed):
+            return iter([refusal("redraw.bad_seed")])
         settings = page.studio.pipeline.settings(sampler, steps, guidance)
         run = redraw_picture(page.studio, labels, seed, settings, percent, new_labels or labels, noise_seed)
         return map(_redrawn_view, _now_and_then(run))
@@ -168,7 +164,6 @@ def _redraw_part(page: _Page) -> gr.HTML:
         None, [page.scene, page.seed], js=activity.ask
     )
     activity.connect(page.scene, page.seed, run, [percent, new_labels, noise_seed, *page.settings])
-    return activity.screen
 
 
 def _about(part: str) -> None:
@@ -209,10 +204,17 @@ def _recolor(scene: gr.HTML) -> gr.HTML:
 
 
 def _now_and_then(run: Iterator[Any]) -> Iterator[Any]:
-    """Of a run's states pass on about LOOKS, with the first and the last."""
+    """Of a run's states pass on about LOOKS, with the first and the last.
+
+    Between them one is passed on again every REST seconds: a run can only be stopped where it passes something on.
+    """
+    passed, due = None, 0.0
     for state in run:
-        if state.index in (1, state.total) or state.index % -(-state.total // LOOKS) == 0:
-            yield state
+        look = state.index in (1, state.total) or (state.index and state.index % -(-state.total // LOOKS) == 0)
+        if look or time.monotonic() >= due:
+            passed = state if look or not state.index else passed
+            yield passed
+            due = time.monotonic() + REST
 
 
 def _pictures_view(pictures: Pictures) -> View:
@@ -234,8 +236,8 @@ def _redrawn_view(redrawn: Redrawn) -> View:
         "state": "done" if done else "running",
         "start": redrawn.start,
         "before": _encode(redrawn.before),
-        "noised": _encode(redrawn.noised),
-        "after": _encode(redrawn.after),
+        "noised": None if redrawn.noised is None else _encode(redrawn.noised),
+        "after": None if redrawn.after is None else _encode(redrawn.after),
         "verdicts": [redrawn.verdict_before, redrawn.verdict_after],
     }
 

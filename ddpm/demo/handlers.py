@@ -101,14 +101,21 @@ class Studio:
     def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
         """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
         scene = check(scene)
-        with self._lock:
-            known = self._runs.get((scene, seed, settings))
-        if known is not None:
+        if (known := self._known(scene, seed, settings)) is not None:
             return known
         stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
         trajectory = Trajectory.collect(stream, [scene], seed, settings)
         self._remember(trajectory)
         return trajectory
+
+    def drawing(self, scene: Sequence[str], seed: int, settings: Settings) -> Iterator[Step]:
+        """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
+        scene = check(scene)
+        if self._known(scene, seed, settings) is None:
+            kept: list[Step] = []
+            stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+            yield from _keep(stream, kept)
+            self._remember(Trajectory.collect(kept, [scene], seed, settings))
 
     def where(self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float) -> dict[str, str]:
         """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
@@ -138,6 +145,10 @@ class Studio:
         with self._lock:
             self._last_id = max(self._last_id + 1, int(1000 * time.time()))
             return self._last_id
+
+    def _known(self, scene: tuple[str, ...], seed: int, settings: Settings) -> Trajectory | None:
+        with self._lock:
+            return self._runs.get((scene, seed, settings))
 
     def _remember(self, run: Trajectory) -> None:
         key = (tuple(run.scenes[0]), run.seed, run.settings)
@@ -180,7 +191,12 @@ def requested(labels: Any) -> tuple[str, ...]:
     return scene
 
 
+def is_seed(seed: Any) -> bool:
+    """Tell whether this is a whole number that names a noise, and that a browser can hold."""
+    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_SEED
+
+
 def check_seed(seed: Any) -> None:
     """Raise ValueError for anything but a seed that a browser can hold."""
-    if not isinstance(seed, int) or isinstance(seed, bool) or not 0 <= seed <= MAX_SEED:
+    if not is_seed(seed):
         raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}")

@@ -17,7 +17,7 @@ class Models:
     """Pipelines by name, each loaded when it is first asked for, and then kept.
 
     own: the page's model, which comes first, under the name in its config. folder: holds a folder for each bundled
-    model; the one that is the page's own is not offered twice.
+    model; the one that is the page's own is not offered twice, and another of its name is called "NAME (bundled)".
     """
 
     def __init__(self, own: Pipeline, folder: Path) -> None:
@@ -26,9 +26,10 @@ class Models:
         self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
         for path in _bundled(folder):
             config = checkpoint.read_config(path)
-            if config != own.config and path.name not in self.configs:
-                self._folders[path.name] = path
-                self.configs[path.name] = config
+            if config != own.config:
+                name = path.name if path.name not in self.configs else f"{path.name} (bundled)"
+                self._folders[name] = path
+                self.configs[name] = config
 
     @property
     def names(self) -> Sequence[str]:
@@ -38,7 +39,7 @@ class Models:
     def get(self, name: str | None = None) -> Pipeline:
         """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
         name = self.names[0] if name is None else name
-        if name not in self.configs:
+        if not isinstance(name, str) or name not in self.configs:
             raise ValueError(f"model {name!r} is unknown; allowed are {', '.join(self.names)}")
         if name not in self._loaded:
             self._loaded[name] = Pipeline.from_pretrained(self._folders[name])

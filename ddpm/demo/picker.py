@@ -8,7 +8,7 @@ import gradio as gr
 
 from ddpm.demo.texts import text
 from ddpm.demo.theme import asset
-from ddpm.labels import COLORS, MAX_OBJECTS, SHAPES
+from ddpm.labels import COLORS, SHAPES
 
 EXAMPLES = (
     ("red cube", "cyan sphere"),
@@ -38,7 +38,7 @@ def selection(ticked: Sequence[str]) -> gr.HTML:
     return gr.HTML(
         list(ticked),
         html_template=asset("selection.html"),
-        js_on_load=asset("selection.js").replace("MAX_OBJECTS", str(MAX_OBJECTS)),
+        js_on_load=asset("selection.js"),
         apply_default_css=False,
         elem_id="selection",
         label="Scene",

@@ -19,9 +19,8 @@ State = Literal["example", "running", "done"]
 THRESHOLD = 0.5
 """The probability from which a label counts as seen."""
 
-
 WAITING, STOPPED, FAILED = (f'() => [{{ state: "{state}" }}]' for state in ("waiting", "stopped", "failed"))
-"""The scripts that give the stage a new state."""
+"""The scripts that give the stage, or the screen of another activity, a new state."""
 
 UNKNOWN = "() => [{ maps: null }]"
 """The script that tells the stage that there are no heat maps."""

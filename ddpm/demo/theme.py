@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.texts import I18N, head_script
+from ddpm.labels import MAX_OBJECTS
 
 _ASSETS = Path(__file__).parent / "assets"
 
@@ -52,7 +53,8 @@ def _head() -> str:
     """Return style sheets and scripts for the page's head. Gradio would rewrite the selectors of `css=`."""
     sheets = ["page.css", *sorted(file.name for file in _ASSETS.glob("*.css") if file.name != "page.css")]
     styles = "".join(f"<style>{asset(name)}</style>" for name in sheets)
-    return styles + head_script() + "".join(f"<script>{asset(name)}</script>" for name in _SCRIPTS)
+    scripts = "".join(f"<script>{asset(name)}</script>" for name in _SCRIPTS)
+    return styles + head_script() + scripts.replace("__MAX_OBJECTS__", str(MAX_OBJECTS))
 
 
 LAUNCH: dict[str, Any] = {

@@ -1,7 +1,9 @@
 // What the screens of Compare and Explore have in common: when they may start, what state they are in, what the
 // evaluator says. See activity.py.
 (() => {
-  const MAX_OBJECTS = 5;
+  DDPM.CLOSING = 3000; // ms: so long at most after Stop nothing new may start, where the server does not answer
+
+  const MAX_OBJECTS = __MAX_OBJECTS__;
   const BUSY = ["waiting", "running"];
   const GROUPS = [["found", "\u2713"], ["missing", "\u2717"], ["unrequested", "+"]];
 
@@ -14,28 +16,45 @@
     return Number.isSafeInteger(seed) && seed >= 0 ? "" : "picker.seed";
   }
 
+  Object.assign(DDPM, { MAX_OBJECTS, refusal });
+
   // Keep a screen up to date with its value. draw(view) shows everything but the state.
   DDPM.activity = ({ name, element, props, trigger, watch, draw }) => {
     const root = element.querySelector("section");
     const status = root.querySelector('[data-part="state"]');
     let view = {};
     let stopped = false;
+    let closing = 0; // the timer that ends the wait after Stop
 
-    function show() {
-      view = { ...view, ...props.value };
-      if (view.state === "stopped") stopped = true;
-      if (view.state === "waiting") stopped = false;
-      const state = stopped ? "stopped" : view.state; // after Stop, pictures may still be on their way
-      root.dataset.state = state;
-      for (const [id, allowed] of [["start", !BUSY.includes(state)], ["stop", BUSY.includes(state)]]) {
+    function press() {
+      const busy = BUSY.includes(root.dataset.state);
+      for (const [id, allowed] of [["start", !busy && !closing], ["stop", busy]]) {
         const button = byId(`${name}-${id}`);
         if (button) button.disabled = !allowed;
       }
+    }
+
+    // The server has ended the run that was stopped: another may start, which its last words can no longer reach.
+    function close() {
+      clearTimeout(closing);
+      closing = 0;
+      press();
+    }
+
+    function show() {
+      if (props.value.state === "failed" && closing) return close(); // the last word of the run that was stopped
+      view = { ...view, ...props.value };
+      if (view.state === "stopped" && BUSY.includes(root.dataset.state)) closing = setTimeout(close, DDPM.CLOSING);
+      if (view.state === "stopped") stopped = true;
+      if (view.state === "waiting" || view.state === "refused") stopped = false;
+      const state = stopped ? "stopped" : view.state; // after Stop, pictures may still be on their way
+      root.dataset.state = state;
+      press();
       if (state === "refused" && view.message) {
         delete status.dataset.text;
         status.textContent = view.message;
       } else if (state === "refused") {
-        DDPM.say(status, view.problem, { most: MAX_OBJECTS });
+        DDPM.say(status, view.problem, view.values);
       } else {
         DDPM.say(status, state === "empty" ? `${name}.empty` : `activity.${state}`);
       }
@@ -43,9 +62,10 @@
     }
 
     element.addEventListener("ask", ({ detail }) => {
+      if (BUSY.includes(root.dataset.state) || closing) return; // asked by another button than the one to start it
       const problem = refusal(detail.labels, detail.seed);
       if (!problem) return trigger("submit");
-      props.value = { state: "refused", problem, message: "" };
+      props.value = { state: "refused", problem, values: { most: MAX_OBJECTS }, message: "" };
       show();
     });
     show();

@@ -5,7 +5,11 @@ const SHOWN = ["before", "noised", "after"];
 
 function draw(view) {
   if (!view.before) return;
-  for (const role of SHOWN) DDPM.paint(part(role), DDPM.decode(view[role]));
+  for (const role of SHOWN) {
+    const canvas = part(role);
+    if (view[role]) DDPM.paint(canvas, DDPM.decode(view[role]));
+    else canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
+  }
   part("start").textContent = DDPM.text("redraw.start_at", { t: view.start });
   ["before", "after"].forEach((role, i) => {
     part(`verdict-${role}`).innerHTML = view.verdicts[i] ? DDPM.verdictList(view.verdicts[i]) : "";

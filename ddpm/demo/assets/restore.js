@@ -34,8 +34,8 @@
   });
   // A link typed by hand may say dpm++, whose ++ an address reads as two spaces.
   read("sampler", (value) => {
-    const asked = `${value}++` in allowed.sampler ? `${value}++` : value;
-    if (!(asked in allowed.sampler)) return { allowed: Object.values(allowed.sampler).join(", ") };
+    const asked = Object.hasOwn(allowed.sampler, `${value}++`) ? `${value}++` : value;
+    if (!Object.hasOwn(allowed.sampler, asked)) return { allowed: Object.values(allowed.sampler).join(", ") };
     sampler = asked;
   });
   read("steps", (value) => {

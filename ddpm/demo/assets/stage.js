@@ -7,6 +7,7 @@ const WORDS = {
   unrequested: { open: "seen", done: "extra" },
 };
 const MOST_UNREQUESTED = 3;
+const BUSY = ["waiting", "running"];
 
 const part = (role) => element.querySelector(`[data-role="${role}"]`);
 const percent = (share) => `${Math.round(100 * share)}\u202f%`;
@@ -18,6 +19,7 @@ const chart = new DDPM.Chart(part("charts"), (k) => player.seek(k, true));
 let view = {};
 let run = new DDPM.Run(1);
 let taken = 0; // chunks of the value that the run has
+let closing = 0; // the timer that ends the wait after Stop
 let overId = 0; // this run and all before it may send no more; later runs have larger ids
 let heat = { maps: null, shown: null, asked: null };
 
@@ -60,7 +62,8 @@ function begin(value) {
 
 function setState(state, message = "") {
   const before = root.dataset.state;
-  if (state === "failed" && before !== "waiting" && before !== "running") return; // a run that was stopped says so too
+  if (state === "failed" && closing) return close(); // the last word of the run that was stopped
+  if (state === "failed" && !BUSY.includes(before)) return;
   if (state !== "running") run.ended = true;
   if (["waiting", "stopped", "failed", "refused"].includes(state)) {
     overId = view.run ?? 0;
@@ -70,12 +73,20 @@ function setState(state, message = "") {
   root.dataset.message = message;
   if (state !== before && state === "example") player.seek(telling());
   showState();
-  press("generate", state !== "waiting" && state !== "running");
-  press("stop", state === "waiting" || state === "running");
+  if (state === "stopped" && BUSY.includes(before)) closing = setTimeout(close, DDPM.CLOSING);
+  press("generate", !BUSY.includes(state) && !closing);
+  press("stop", BUSY.includes(state));
   if (state === "waiting" && before !== state) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
   }
+}
+
+// The server has ended the run that was stopped: another may start, which its last words can no longer reach.
+function close() {
+  clearTimeout(closing);
+  closing = 0;
+  press("generate", !BUSY.includes(root.dataset.state));
 }
 
 // The frame of the example in which the objects can first be seen through the noise.

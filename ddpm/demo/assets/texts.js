@@ -20,8 +20,9 @@
   const locale = () => nearest(document.documentElement.lang);
 
   function text(name, values = {}) {
-    const pattern = TEXTS[locale()][name] ?? TEXTS[FALLBACK][name] ?? name;
-    return pattern.replace(/\{(\w+)\}/g, (place, key) => values[key] ?? place);
+    const pattern = TEXTS[locale()][name] ?? TEXTS[FALLBACK][name];
+    if (pattern === undefined) console.error(`no text is called ${name}`);
+    return (pattern ?? name).replace(/\{(\w+)\}/g, (place, key) => values[key] ?? place);
   }
 
   const label = (name) => text(`label.${name}`);
