@@ -233,7 +233,7 @@ def _render_job(job: tuple[list[Path], Callable[[], list[Scene]]], device: str) 
 def write_dataset(chunks: Sequence[tuple[Sequence[str], Callable[[], list[Scene]]]], out: Path) -> None:
     """Render chunks of scenes, each with its pictures' names, into the files of a data folder, in order.
 
-    One process a core; the GPU, where there is one, does the arithmetic of all of them.
+    One process a core, or a single one with the GPU, where there is one: more of them wait for each other there.
     """
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
@@ -241,10 +241,11 @@ def write_dataset(chunks: Sequence[tuple[Sequence[str], Callable[[], list[Scene]
     labels: dict[str, list[str]] = {}
     maps: list[Tensor] = []
     jobs = [([images / name for name in names], make_scenes) for names, make_scenes in chunks]
+    processes = 1 if device == "cuda" else None
     context = multiprocessing.get_context("spawn")
     with (
         tqdm(total=sum(len(names) for names, _ in chunks), unit="scene") as bar,
-        context.Pool(initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        context.Pool(processes, initializer=torch.set_num_threads, initargs=(1,)) as pool,
     ):
         done = pool.imap(functools.partial(_render_job, device=device), jobs)
         for (names, _), (chunk_labels, chunk_layouts) in zip(chunks, done, strict=True):
