@@ -31,7 +31,17 @@ class PictureError(ValueError):
 def read_picture(file: str | PathLike[str] | BinaryIO, name: str | None = None) -> Tensor:
     """Read a picture of any size and format that Pillow knows: float32 (1, 3, 64, 64) in [-1, 1].
 
-    Anything but 64x64 is squeezed to it, as the lab does with its 320x240 frames; what is transparent becomes black.
+    Anything but 64x64 is squeezed to it, as the lab does with its 320x240 frames. name, errors: see `open_picture`.
+    """
+    picture = open_picture(file, name)
+    if picture.size != (SIZE, SIZE):
+        picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1).float()[None] / 127.5 - 1
+
+
+def open_picture(file: str | PathLike[str] | BinaryIO, name: str | None = None) -> Image.Image:
+    """Read a picture as RGB; what is transparent becomes black.
+
     name: what to call the file in errors. Raises PictureError, also for more than `MOST_PIXELS`, and OSError where the
     file cannot be opened.
     """
@@ -46,7 +56,4 @@ def read_picture(file: str | PathLike[str] | BinaryIO, name: str | None = None) 
         raise PictureError(f"{name or file}: this is not a picture that can be read") from None
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "black"), picture).convert("RGB")
-    if picture.size != (SIZE, SIZE):
-        picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
-    rgb = torch.from_numpy(np.array(picture)).permute(2, 0, 1)
-    return rgb.float()[None] / 127.5 - 1
+    return picture

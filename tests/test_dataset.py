@@ -78,7 +78,7 @@ def test_errors_name_the_file_and_the_entry(rendered: Path) -> None:
     with pytest.raises(dataset.DatasetError, match=r"labels\.json, entry 1 \('a\.png'\).*32x64, must be 64x64"):
         dataset.load(rendered)
     picture.write_bytes(b"no picture")
-    with pytest.raises(dataset.DatasetError, match=r"entry 1 \('a\.png'\).*no readable picture"):
+    with pytest.raises(dataset.DatasetError, match=r"entry 1 \('a\.png'\).*not a picture that can be read"):
         dataset.load(rendered)
     picture.unlink()
     with pytest.raises(dataset.DatasetError, match=r"entry 1 \('a\.png'\).*there is no file"):
@@ -90,7 +90,7 @@ def test_a_cut_short_picture_is_named(rendered: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
     Image.fromarray(noise).save(picture)
     picture.write_bytes(picture.read_bytes()[:3000])
-    with pytest.raises(dataset.DatasetError, match=r"entry 0 \('b\.png'\).*no readable picture"):
+    with pytest.raises(dataset.DatasetError, match=r"entry 0 \('b\.png'\).*not a picture that can be read"):
         dataset.load(rendered)
 
 

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ddpm import labels as label_names
 from ddpm.labels import NUM_LABELS
+from ddpm.pictures import PictureError, open_picture
 
 SIZE = 64
 LAYOUT_SIZE = 16
@@ -103,12 +104,11 @@ def _load(label_file: Path, folders: Sequence[Path], squash: bool) -> tuple[Tens
 def _read_image(path: Path, squash: bool, entry: str) -> Tensor:
     """One picture as uint8 (3, 64, 64)."""
     try:
-        with Image.open(path) as file:
-            picture = file.convert("RGB")
+        picture = open_picture(path)
     except FileNotFoundError:
         raise DatasetError(f"{entry}: there is no file {path}") from None
-    except (UnidentifiedImageError, OSError, SyntaxError) as error:
-        raise DatasetError(f"{entry}: {path} is no readable picture: {error}") from None
+    except (PictureError, OSError) as error:
+        raise DatasetError(f"{entry}: {error}") from None
     if squash:
         picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
     if picture.size != (SIZE, SIZE):

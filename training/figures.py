@@ -25,6 +25,7 @@ SEED = 0
 TRAJECTORY_SCENE = ["red cube", "cyan sphere", "yellow cylinder"]
 NEIGHBOURS = 2  # training pictures beside each drawn one
 FAILURES = 12
+ROUNDS = 4  # how often each label set is drawn to find them
 
 
 def samples(pipe: Pipeline, path: Path) -> None:
@@ -63,8 +64,8 @@ def nearest(pictures: Tensor, known: Tensor, count: int) -> Tensor:
 
 
 def failures(pipe: Pipeline, evaluator: Evaluator, spec: str, path: Path) -> None:
-    """At most FAILURES pictures of a spec, the most wrong first: by the number of labels missing or unrequested."""
-    scenes = labels.read_spec(spec)
+    """At most FAILURES pictures of a spec, drawn ROUNDS times, the most wrong first: by the number of wrong labels."""
+    scenes = labels.read_spec(spec) * ROUNDS
     pictures = pipe.generate(scenes, seed=SEED)
     p, requested = evaluator(pictures), labels.encode(scenes)
     wrong = (p >= 0.5) != (requested > 0.5)  # (N, 24)
