@@ -18,7 +18,7 @@ from ddpm.demo.explore import explore_tab
 from ddpm.demo.handlers import MODEL_QUEUE, Judge, Studio
 from ddpm.demo.lesson import lesson
 from ddpm.demo.models import Models
-from ddpm.demo.stage import FAILED, STOPPED, UNKNOWN, WAITING, stage
+from ddpm.demo.stage import FAILED, STOPPED, UNKNOWN, WAITING, closed, stage
 from ddpm.demo.texts import TEXTS, element, text
 from ddpm.demo.theme import LAUNCH, asset
 
@@ -90,6 +90,7 @@ def build_demo(
             **MODEL_QUEUE,
         )
         run.failure(None, None, screen, js=FAILED)
+        run.then(None, None, None, js=closed('#stage [data-role="stage"]'))
         stop.click(None, None, screen, js=STOPPED, cancels=run)
         where = screen.where(
             studio.show_where, None, screen, show_progress="hidden", api_visibility="private", **MODEL_QUEUE

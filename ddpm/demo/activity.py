@@ -10,7 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.handlers import MODEL_QUEUE
-from ddpm.demo.stage import FAILED, STOPPED, WAITING
+from ddpm.demo.stage import FAILED, STOPPED, WAITING, closed
 from ddpm.demo.texts import text
 from ddpm.demo.theme import asset
 
@@ -55,6 +55,7 @@ class Activity:
             **MODEL_QUEUE,
         )
         event.failure(None, None, self.screen, js=FAILED)
+        event.then(None, None, None, js=closed(f"#{self.name} section"))
         self.stop.click(None, None, self.screen, js=STOPPED, cancels=event)
 
 

@@ -22,6 +22,17 @@ THRESHOLD = 0.5
 WAITING, STOPPED, FAILED = (f'() => [{{ state: "{state}" }}]' for state in ("waiting", "stopped", "failed"))
 """The scripts that give the stage, or the screen of another activity, a new state."""
 
+
+def closed(place: str) -> str:
+    """The script that tells an element of the page, by its selector, that a run is over: finished, or ended by Stop.
+
+    After Stop the run may say before that, once or twice, that it failed.
+    """
+    return f"""() => {{
+        document.querySelector('{place}').dispatchEvent(new CustomEvent("closed", {{ bubbles: true }}));
+    }}"""
+
+
 UNKNOWN = "() => [{ maps: null }]"
 """The script that tells the stage that there are no heat maps."""
 

@@ -1,7 +1,7 @@
 // What the screens of Compare and Explore have in common: when they may start, what state they are in, what the
 // evaluator says. See activity.py.
 (() => {
-  DDPM.CLOSING = 3000; // ms: so long at most after Stop nothing new may start, where the server does not answer
+  DDPM.CLOSING = 10000; // ms: so long at most after Stop nothing new may start, where the server does not answer
 
   const MAX_OBJECTS = __MAX_OBJECTS__;
   const BUSY = ["waiting", "running"];
@@ -42,7 +42,7 @@
     }
 
     function show() {
-      if (props.value.state === "failed" && closing) return close(); // the last word of the run that was stopped
+      if (props.value.state === "failed" && closing) return; // the last words of the run that was stopped
       view = { ...view, ...props.value };
       if (view.state === "stopped" && BUSY.includes(root.dataset.state)) closing = setTimeout(close, DDPM.CLOSING);
       if (view.state === "stopped") stopped = true;
@@ -68,6 +68,7 @@
       props.value = { state: "refused", problem, values: { most: MAX_OBJECTS }, message: "" };
       show();
     });
+    element.addEventListener("closed", () => closing && setTimeout(close, 100)); // a last word may be on its way
     show();
     watch("value", show);
     document.addEventListener("localechange", () => draw(view, root.dataset.state));

@@ -62,7 +62,7 @@ function begin(value) {
 
 function setState(state, message = "") {
   const before = root.dataset.state;
-  if (state === "failed" && closing) return close(); // the last word of the run that was stopped
+  if (state === "failed" && closing) return; // the last words of the run that was stopped
   if (state === "failed" && !BUSY.includes(before)) return;
   if (state !== "running") run.ended = true;
   if (["waiting", "stopped", "failed", "refused"].includes(state)) {
@@ -211,6 +211,7 @@ function showHeat(label) {
   showChips(frame);
 }
 
+element.addEventListener("closed", () => closing && setTimeout(close, 100)); // a last word may be on its way
 part("legend").querySelector(".ramp").style.background = DDPM.heatGradient;
 document.addEventListener("localechange", () => {
   const frame = run.frames[player.k];
