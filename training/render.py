@@ -208,7 +208,8 @@ def random_scenes(
 ) -> list[Scene]:
     """Random scenes, placed anew until each object covers `MIN_VISIBLE` and at least in_sight of it is in sight.
 
-    Scene i depends on seed and i alone. counts: it has counts[i % len(counts)] objects. device: where rays are traced.
+    Scene i depends on seed and i alone, and in rare cases on the device, whose rounding may reject a place.
+    counts: scene i has counts[i % len(counts)] objects. device: where rays are traced.
     """
     rngs = {i: np.random.default_rng([seed, i]) for i in indices}
     labels = {i: random_labels(rng, counts[i % len(counts)] if counts else None) for i, rng in rngs.items()}

@@ -7,7 +7,7 @@ The second form runs one process a core, which is faster on a CPU that has other
 
 A run's folder holds state.pt (all that resuming needs), log.csv, samples/ and checkpoint/ (the averaged weights, ready
 for `Pipeline.from_pretrained`). Everything random is a function of the seed and of the images seen so far, so that a
-resumed run goes on as if it had never stopped. Ctrl-C and SIGTERM save before they end.
+run resumed on the same kind of device goes on as if it had never stopped. Ctrl-C and SIGTERM save before they end.
 """
 
 from __future__ import annotations
@@ -181,7 +181,7 @@ def train(
                 sheet = out / "samples" / f"{seen:08d}.png"
                 if config.until < 1:
                     start = int(config.until * config.schedule.steps)
-                    sample_sheet.redraw(pipe, sheet, dataset.to_float(images[-6:]), conditions[-6:], start)
+                    sample_sheet.redraw(pipe, sheet, dataset.to_float(images[-6:].cpu()), conditions[-6:].cpu(), start)
                 else:
                     sample_sheet.draw(pipe, sheet)
             over = stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes)
