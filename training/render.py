@@ -231,14 +231,15 @@ def _render_job(job: tuple[list[Path], Callable[[], list[Scene]]], device: str) 
     return [scene.labels for scene in scenes], layouts(scenes, device)
 
 
-def write_dataset(chunks: Sequence[tuple[Sequence[str], Callable[[], list[Scene]]]], out: Path) -> None:
+def write_dataset(
+    chunks: Sequence[tuple[Sequence[str], Callable[[], list[Scene]]]], out: Path, device: str = "cpu"
+) -> None:
     """Render chunks of scenes, each with its pictures' names, into the files of a data folder, in order.
 
-    One process a core, or a single one with the GPU, where there is one: more of them wait for each other there.
+    One process a core, or a single one with the GPU: more of them wait for each other there.
     """
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
-    device = "cuda" if torch.cuda.is_available() else "cpu"
     labels: dict[str, list[str]] = {}
     maps: list[Tensor] = []
     jobs = [([images / name for name in names], make_scenes) for names, make_scenes in chunks]
@@ -297,7 +298,7 @@ def main() -> None:
             make_scenes = functools.partial(random_scenes, indices, args.seed, args.counts, args.in_sight, device)
             chunks.append(([f"scene_{i:06d}.png" for i in indices], make_scenes))
     try:
-        write_dataset(chunks, args.out)
+        write_dataset(chunks, args.out, device)
     except OSError as error:
         parser.error(str(error))
 

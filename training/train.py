@@ -46,7 +46,7 @@ from training.presets import PRESETS, TrainConfig
 
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
-SAMPLE_EVERY = 300.0  # seconds
+SAMPLE_EVERY = 120.0  # seconds
 
 
 def train(
