@@ -25,10 +25,11 @@ class LabelError(ValueError):
     """A label, a scene or a file of scenes that is not what it should be; the message says what and where."""
 
 
-def check(labels: Sequence[str]) -> tuple[str, ...]:
+def check(labels: Sequence[str], repeats: bool = False) -> tuple[str, ...]:
     """Return the labels of one scene in the order of LABELS; an empty scene is fine.
 
-    Raises LabelError for anything but a list of at most MAX_OBJECTS different labels.
+    repeats: whether a label may stand more than once, as in what a picture shows; in a request it may not.
+    Raises LabelError for anything but a list of at most MAX_OBJECTS labels, different ones without `repeats`.
     """
     if not isinstance(labels, (list, tuple)):
         raise LabelError(f'a scene is a list of labels such as ["red cube"], not {_shorten(labels)}')
@@ -38,7 +39,7 @@ def check(labels: Sequence[str]) -> tuple[str, ...]:
         if label not in LABEL_ID:
             raise LabelError(f"unknown label {_shorten(label)}; {_hint(label)}")
     twice = next((label for label in labels if labels.count(label) > 1), None)
-    if twice is not None:
+    if twice is not None and not repeats:
         raise LabelError(f"{twice!r} stands twice in a scene; each label may stand once")
     if len(labels) > MAX_OBJECTS:
         raise LabelError(f"{len(labels)} labels in a scene; at most {MAX_OBJECTS} are allowed")
@@ -72,12 +73,15 @@ def read_spec(path: str | PathLike[str]) -> list[list[str]]:
     return [_check_entry(path, f"scene {i}", labels) for i, labels in enumerate(entries)]
 
 
-def read_labels(path: str | PathLike[str]) -> dict[str, list[str]]:
-    """Read a JSON object that maps file names to labels, the format of the lab's train.json; errors as in read_spec."""
+def read_labels(path: str | PathLike[str], repeats: bool = False) -> dict[str, list[str]]:
+    """Read a JSON object that maps file names to labels, the format of the lab's train.json; errors as in read_spec.
+
+    repeats: whether a label may stand more than once in a scene.
+    """
     entries = _read_json(path)
     if not isinstance(entries, dict):
         raise LabelError(f"{path}: an object (file name: labels) is expected, not {_shorten(entries)}")
-    return {name: _check_entry(path, _shorten(name), labels) for name, labels in entries.items()}
+    return {name: _check_entry(path, _shorten(name), labels, repeats) for name, labels in entries.items()}
 
 
 def read_objects(path: str | PathLike[str]) -> dict[str, int]:
@@ -110,9 +114,9 @@ def _check_all(scenes: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     return checked
 
 
-def _check_entry(path: str | PathLike[str], entry: str, labels: Any) -> list[str]:
+def _check_entry(path: str | PathLike[str], entry: str, labels: Any, repeats: bool = False) -> list[str]:
     try:
-        return list(check(labels))
+        return list(check(labels, repeats))
     except LabelError as error:
         raise LabelError(f"{path}: {entry}: {error}") from None
 

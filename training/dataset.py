@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from ddpm import labels as label_names
-from ddpm.labels import NUM_LABELS
+from ddpm.labels import LABEL_ID, NUM_LABELS
 from ddpm.pictures import PictureError, open_picture
 
 SIZE = 64
@@ -28,11 +28,18 @@ class DatasetError(ValueError):
 def load(source: str | Path) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, 64, 64) and multi-hot labels float32 (N, 24) of "FOLDER" or "iclevr:FOLDER".
 
+    A label that stands twice is 1, as one that stands once: see `load_counts`.
     Raises DatasetError, or LabelError from the label file, naming file and entry.
     """
+    images, counts = load_counts(source)
+    return images, (counts > 0).float()
+
+
+def load_counts(source: str | Path) -> tuple[Tensor, Tensor]:
+    """Images as of `load`, and how many of each label they show: int64 (N, 24), 0, 1, or 2 for two and more."""
     if str(source).startswith(LAB_PREFIX):
-        return load_iclevr(str(source).removeprefix(LAB_PREFIX))
-    return load_folder(source)
+        return _load_iclevr(str(source).removeprefix(LAB_PREFIX))
+    return _load_folder(source)
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -40,13 +47,16 @@ def to_float(images: Tensor) -> Tensor:
     return images.float() / 127.5 - 1
 
 
-def load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
-    """A rendered folder: images/*.png, all 64x64, and labels.json (file name -> labels), which gives the order."""
+def _load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
+    """A rendered folder: images/*.png, all 64x64, and labels.json (file name -> labels), which gives the order.
+
+    A label stands as often in a scene's list as in its picture.
+    """
     folder = Path(folder)
     return _load(_first_file([folder / "labels.json"]), [folder / "images"], squash=False)
 
 
-def load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
+def _load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
     """The lab's folder: train.json in it or above it, the PNGs in it or in one of its subfolders.
 
     An objects.json beside train.json must give the labels the numbers that they have here.
@@ -86,7 +96,7 @@ def _first_file(candidates: Sequence[Path]) -> Path:
 
 
 def _load(label_file: Path, folders: Sequence[Path], squash: bool) -> tuple[Tensor, Tensor]:
-    entries = label_names.read_labels(label_file)
+    entries = label_names.read_labels(label_file, repeats=True)
     if not entries:
         raise DatasetError(f"{label_file} names no image")
     first = next(iter(entries))
@@ -96,9 +106,12 @@ def _load(label_file: Path, folders: Sequence[Path], squash: bool) -> tuple[Tens
     else:
         raise DatasetError(f"{label_file} names {first!r}, which is not in {' or '.join(map(str, folders))}")
     images = torch.empty(len(entries), 3, SIZE, SIZE, dtype=torch.uint8)
-    for index, name in enumerate(entries):
+    counts = torch.zeros(len(entries), NUM_LABELS, dtype=torch.int64)
+    for index, (name, labels) in enumerate(entries.items()):
         images[index] = _read_image(folder / name, squash, f"{label_file}, entry {index} ({name!r})")
-    return images, label_names.encode(list(entries.values()))
+        for label in labels:
+            counts[index, LABEL_ID[label]] += 1
+    return images, counts.clamp_max(2)
 
 
 def _read_image(path: Path, squash: bool, entry: str) -> Tensor:

@@ -205,14 +205,19 @@ def random_scenes(
     counts: Sequence[int] | None = None,
     in_sight: float = 0.0,
     device: torch.device | str = "cpu",
+    repeats: float = 0.0,
 ) -> list[Scene]:
     """Random scenes, placed anew until each object covers `MIN_VISIBLE` and at least in_sight of it is in sight.
 
     Scene i depends on seed and i alone, and in rare cases on the device, whose rounding may reject a place.
-    counts: scene i has counts[i % len(counts)] objects. device: where rays are traced.
+    counts: scene i has counts[i % len(counts)] objects. device: where rays are traced. repeats: the share of scenes in
+    which a label stands twice.
     """
     rngs = {i: np.random.default_rng([seed, i]) for i in indices}
-    labels = {i: random_labels(rng, counts[i % len(counts)] if counts else None) for i, rng in rngs.items()}
+    labels = {
+        i: random_labels(rng, counts[i % len(counts)] if counts else None, repeats > 0 and rng.random() < repeats)
+        for i, rng in rngs.items()
+    }
     placed: dict[int, Scene] = {}
     while missing := [i for i in indices if i not in placed]:
         scenes = [random_scene(rngs[i], labels[i]) for i in missing]
@@ -275,6 +280,9 @@ def main() -> None:
     parser.add_argument(
         "--in-sight", type=float, default=0.0, help="share of each object, up to 0.95, that no other may hide"
     )
+    parser.add_argument(
+        "--repeats", type=float, default=0.0, help="share of scenes in which a label stands twice (default 0)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
     args = parser.parse_args()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -293,9 +301,15 @@ def main() -> None:
             parser.error(f"--count must be at least 1 and --seed at least 0, got {args.count} and {args.seed}")
         if not 0 <= args.in_sight <= 0.95:
             parser.error(f"--in-sight must be from 0 to 0.95, got {args.in_sight}")
+        if not 0 <= args.repeats <= 1:
+            parser.error(f"--repeats must be from 0 to 1, got {args.repeats}")
+        if args.repeats and min(args.counts or [2]) < 2:
+            parser.error(f"--repeats needs two objects in each scene, --counts has {min(args.counts)}")
         for i in range(0, args.count, size):
             indices = range(i, min(i + size, args.count))
-            make_scenes = functools.partial(random_scenes, indices, args.seed, args.counts, args.in_sight, device)
+            make_scenes = functools.partial(
+                random_scenes, indices, args.seed, args.counts, args.in_sight, device, args.repeats
+            )
             chunks.append(([f"scene_{i:06d}.png" for i in indices], make_scenes))
     try:
         write_dataset(chunks, args.out, device)

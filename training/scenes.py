@@ -1,7 +1,8 @@
 """Random scenes: which objects stand where, under which lamps.
 
 The set-up is that of the i-CLEVR data: the first object of a scene stands at the origin, the others are uniform in a
-square, centers keep a distance, and each of three lamps is moved by a random vector. No label stands twice in a scene.
+square, centers keep a distance, and each of three lamps is moved by a random vector. No label stands twice in a scene,
+unless a repeat is wanted.
 """
 
 from __future__ import annotations
@@ -58,16 +59,27 @@ class Scene:
         return [o.label for o in self.objects]
 
 
-def random_labels(rng: np.random.Generator, count: int | None = None) -> list[str]:
-    """Distinct labels in random order; `count` of them, or a random number as in `COUNT_WEIGHTS`."""
+def random_labels(rng: np.random.Generator, count: int | None = None, repeat: bool = False) -> list[str]:
+    """Labels in random order; `count` of them, or a random number as in `COUNT_WEIGHTS`.
+
+    They are distinct; or, with `repeat`, one of them stands twice and the count is at least 2.
+    Raises ValueError for a repeat among fewer than two.
+    """
     if count is None:
-        count = int(rng.choice(len(COUNT_WEIGHTS), p=COUNT_WEIGHTS))
-    return [LABELS[i] for i in rng.choice(len(LABELS), size=count, replace=False)]
+        fewest = 2 if repeat else 0
+        weights = np.array(COUNT_WEIGHTS[fewest:])
+        count = fewest + int(rng.choice(len(weights), p=weights / weights.sum()))
+    if not repeat:
+        return [LABELS[i] for i in rng.choice(len(LABELS), size=count, replace=False)]
+    if count < 2:
+        raise ValueError(f"a label can stand twice only among two objects or more, not {count}")
+    labels = random_labels(rng, count - 1)
+    return [str(label) for label in rng.permutation([*labels, labels[0]])]
 
 
 def random_scene(rng: np.random.Generator, labels: Sequence[str]) -> Scene:
-    """A scene with exactly these labels; the first stands at the origin."""
-    check(labels)
+    """A scene with exactly these labels, of which some may stand twice; the first stands at the origin."""
+    check(labels, repeats=True)
     places: list[tuple[float, float]] = []
     while len(places) < len(labels):
         place = (0.0, 0.0) if not places else tuple(rng.uniform(-PLACEMENT_RANGE, PLACEMENT_RANGE, 2))
@@ -99,7 +111,7 @@ def read_scenes(path: str | Path) -> dict[str, Scene]:
             objects = tuple(
                 SceneObject(o["label"], float(o["x"]), float(o["y"]), float(o["theta"])) for o in entry["objects"]
             )
-            check([o.label for o in objects])
+            check([o.label for o in objects], repeats=True)
             jitter = tuple(tuple(float(v) for v in entry["jitter"][lamp]) for lamp in LAMPS)
             name = str(entry["file"])
             numbers = [v for o in objects for v in (o.x, o.y, o.theta)] + [v for row in jitter for v in row]
