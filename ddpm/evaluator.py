@@ -1,7 +1,8 @@
-"""The judge: a ResNet-18 multi-label classifier that says which of the 24 labels it sees, and the figures built on it.
+"""The judge: a ResNet-18 that says which of the 24 labels it sees and how many of each, and the figures built on it.
 
 `Evaluator` loads our own folder (model.safetensors + config.json) or the lab's checkpoint.pth, which holds, under
-the key `model`, the state of a plain torchvision ResNet-18 whose `fc` is Linear(512, 24) then Sigmoid.
+the key `model`, the state of a plain torchvision ResNet-18 whose `fc` is Linear(512, 24) then Sigmoid; that one cannot
+count.
 """
 
 import json
@@ -15,12 +16,14 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ddpm._torchvision import torchvision
 from ddpm.labels import LABELS, NUM_LABELS
 
 IMAGE_SHAPE = (3, 64, 64)
 FEATURES = 512
+COUNTER = "counter."  # what the names of the count head's weights begin with
 BATCH = 64  # images a forward
 
 Stem = Literal["plain", "gentle"]
@@ -36,11 +39,13 @@ class EvaluatorConfig:
 
     stem: "plain" is torchvision's and the lab's; "gentle" is made for 64x64 pictures: a 3x3 first convolution and no
     max-pool, so that the first stage works at 32x32 instead of 16x16 (1.1 GFLOP an image instead of 0.3).
+    counts: whether there is a `CountHead` as well.
     training: how the weights were made and what was measured on the held-out part.
     """
 
     stem: Stem = "gentle"
     labels: tuple[str, ...] = LABELS
+    counts: bool = False
     training: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -60,6 +65,48 @@ def build_network(stem: Stem = "plain") -> nn.Module:
     return network.to(memory_format=torch.channels_last)
 
 
+class CountHead(nn.Module):
+    """How many objects of each label: a density over the grid of the third stage, summed.
+
+    Features of the third and fourth stage (N, 256, 2H, 2W), (N, 512, H, W) -> (N, 24), about 0, 1 or 2 (and more).
+    Averages over the picture, which the labels' head sees, tell poorly whether there are two of a kind.
+    """
+
+    def __init__(self, channels: int = 128) -> None:
+        super().__init__()
+        self.fine = nn.Conv2d(256, channels, 1)
+        self.coarse = nn.Conv2d(FEATURES, channels, 1)
+        self.mix = nn.Conv2d(channels, channels, 3, padding=1)
+        self.density = nn.Conv2d(channels, NUM_LABELS, 1)
+        for parameter in self.density.parameters():  # from no objects at all
+            nn.init.zeros_(parameter)
+
+    def forward(self, third: Tensor, fourth: Tensor) -> Tensor:
+        """See the class."""
+        h = F.relu(self.fine(third) + F.interpolate(self.coarse(fourth), scale_factor=2.0, mode="nearest"))
+        return self.density(F.relu(self.mix(h))).sum(dim=(2, 3))
+
+
+class Judge(nn.Module):
+    """Both answers in one pass, sharing the parameters.
+
+    (N, 3, 64, 64) in [-1, 1] -> (N, 2, 24): the labels' logits, and the sums of the count head.
+    """
+
+    def __init__(self, network: nn.Module, counter: CountHead) -> None:
+        super().__init__()
+        *stages, self.fourth_stage, pool, _ = network.children()
+        self.to_third_stage = nn.Sequential(*stages)
+        self.head = nn.Sequential(pool, nn.Flatten(), network.get_submodule("fc.0"))
+        self.counter = counter
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        third = self.to_third_stage(x)
+        fourth = self.fourth_stage(third)
+        return torch.stack([self.head(fourth), self.counter(third, fourth)], dim=1)
+
+
 def trunk(network: nn.Module) -> nn.Sequential:
     """Everything before the head, sharing its parameters: (N, 3, 64, 64) -> (N, 512)."""
     return nn.Sequential(*list(network.children())[:-1], nn.Flatten())
@@ -68,6 +115,7 @@ def trunk(network: nn.Module) -> nn.Sequential:
 class Evaluator:
     """Judges images. The network stays in eval mode.
 
+    counter: counts objects, from the network's features; the lab's evaluator has none.
     dtype: float32, so that figures can be compared; or bfloat16 for a quick look, off by up to 0.03.
     """
 
@@ -77,12 +125,14 @@ class Evaluator:
         config: EvaluatorConfig,
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
+        counter: CountHead | None = None,
     ) -> None:
         self.config = config
         self.device = torch.device(device)
         self.dtype = dtype
         self.network = network.to(self.device, dtype).eval().requires_grad_(False)
         self._trunk = trunk(self.network)
+        self.counter = counter and counter.to(self.device, dtype).eval().requires_grad_(False)
 
     @classmethod
     def from_pretrained(
@@ -97,16 +147,31 @@ class Evaluator:
             raise FileNotFoundError(f"no evaluator at {path}: expected a folder with model.safetensors, or a .pth file")
         config, state = _read_folder(path) if path.is_dir() else (EvaluatorConfig("plain"), _read_lab_file(path))
         network = build_network(config.stem)
+        counter = CountHead() if config.counts else None
         try:
+            if counter:
+                own = [key for key in state if key.startswith(COUNTER)]
+                counter.load_state_dict({key.removeprefix(COUNTER): state.pop(key) for key in own})
             network.load_state_dict(state, strict=True)
         except RuntimeError as error:
             wanted = f"a ResNet-18 with 24 outputs and a {config.stem} stem"
             raise EvaluatorError(f"{path} does not hold {wanted}: {error}") from None
-        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype)
+        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype, counter)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""
         return self._batched(self.network, x)
+
+    def counts(self, x: Tensor) -> Tensor:
+        """How many of each label are in images x (N, 3, 64, 64) in [-1, 1]: int64 (N, 24), 0, 1, or 2 for two and more.
+
+        A label is there (1 or 2) if its probability is at least 0.5, as for `predicted_labels`.
+        Raises EvaluatorError where the weights have no count head, as the lab's.
+        """
+        if self.counter is None:
+            raise EvaluatorError("this evaluator cannot count: its weights have no count head (the lab's have none)")
+        logits, sums = self._batched(Judge(self.network, self.counter), x).unbind(1)
+        return (logits >= 0).long() * (1 + (sums >= 1.5).long())
 
     def features(self, x: Tensor) -> Tensor:
         """What the head sees, (N, 512), float32 on the CPU, for images x (N, 3, 64, 64) in [-1, 1]."""
@@ -126,7 +191,9 @@ class Evaluator:
 def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:
     try:
         fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        config = EvaluatorConfig(fields["stem"], tuple(fields["labels"]), fields.get("training", {}))
+        config = EvaluatorConfig(
+            fields["stem"], tuple(fields["labels"]), bool(fields.get("counts", False)), fields.get("training", {})
+        )
         return config, load_file(folder / "model.safetensors")
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
@@ -173,6 +240,16 @@ def per_image_accuracy(p: Tensor, labels: Tensor) -> float:
     """The mean of each image's share of hits, over the images that request a label. NaN where none does."""
     counts = (labels > 0.5).sum(dim=1)
     return (topk_hits(p, labels) / counts)[counts > 0].mean().item()
+
+
+def exact_scenes(counts: Tensor, labels: Tensor) -> float:
+    """The share of images with exactly the requested objects, each once: counts are int (N, 24). NaN without images."""
+    return (counts == (labels > 0.5)).all(dim=1).float().mean().item()
+
+
+def duplicates(counts: Tensor) -> float:
+    """The share of images in which a label is there twice: counts are int (N, 24). NaN without images."""
+    return (counts > 1).any(dim=1).float().mean().item()
 
 
 def exact_match(p: Tensor, labels: Tensor, threshold: float = 0.5) -> float:

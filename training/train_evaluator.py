@@ -1,8 +1,9 @@
 """Train the bundled evaluator: `python -m training.train_evaluator --data FOLDER --out checkpoints/evaluator`.
 
-A gentle-stem ResNet-18 on binary cross-entropy, with AdamW and one learning-rate cycle over the given minutes. Each
-picture is mirrored, shifted, blurred, re-lit and made noisy a little, so that the judge looks at objects and not at the
-renderer's fingerprint.
+A gentle-stem ResNet-18 with a count head, on binary cross-entropy, with AdamW and one learning-rate cycle over the
+given minutes. Each picture is mirrored, shifted, blurred, re-lit and made noisy a little, so that the judge looks at
+objects and not at the renderer's fingerprint. With --predictions (see `training.predictions`) it also learns how much
+can be seen in a half-formed picture, and to give base rates for noise.
 """
 
 import argparse
@@ -19,23 +20,29 @@ from torch.nn import functional as F
 
 from ddpm.checkpoint import storable, write_whole
 from ddpm.evaluator import (
+    COUNTER,
+    CountHead,
     Evaluator,
     EvaluatorConfig,
+    Judge,
     build_network,
     config_json,
     exact_match,
     per_image_accuracy,
     topk_accuracy,
-    trunk,
 )
 from ddpm.precision import has_native_bf16
+from ddpm.schedule import NoiseSchedule
 from training import dataset
+from training.predictions import Predictions
 
 BATCH = 32
 LEARNING_RATE = 1e-3  # the peak of the cycle
 WARM_UP = 0.15  # share of the time until the peak
 WEIGHT_DECAY = 0.05
-VALIDATION = 0.05  # share of the data, its tail, that is never trained on
+VALIDATION = 0.05  # share of each folder, its tail, that is never trained on
+NOISY = 0.05  # share of the pictures that are noised to a random timestep, where predictions are learned as well
+SHARPNESS = 10.0  # how fast the chance of "at least k objects" rises around a sum of k - 0.5
 
 
 def augment(x: Tensor, generator: torch.Generator) -> Tensor:
@@ -62,12 +69,29 @@ def augment(x: Tensor, generator: torch.Generator) -> Tensor:
     return (x + noise.to(x.device)).clamp(-1, 1)
 
 
-def batches(images: Tensor, labels: Tensor, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless epochs of shuffled batches: uint8 images (N, 3, 64, 64) and labels (N, 24)."""
+def batches(images: Tensor, counts: Tensor, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless epochs of shuffled batches: uint8 images (N, 3, 64, 64) and counts (N, 24)."""
     while True:
         order = torch.randperm(len(images), generator=generator)
         for ids in order.split(BATCH):
-            yield images[ids], labels[ids]
+            yield images[ids], counts[ids]
+
+
+def add_noise(x: Tensor, schedule: NoiseSchedule, generator: torch.Generator) -> Tensor:
+    """Noise a share of images x (N, 3, 64, 64) to a random timestep each: of some nothing is left."""
+    chosen = torch.rand(len(x), generator=generator) < NOISY
+    t = torch.randint(1, schedule.steps + 1, (len(x),), generator=generator) * chosen
+    noise = torch.randn(x.shape, generator=generator).to(x.device)
+    return torch.where(chosen.to(x.device)[:, None, None, None], schedule.add_noise(x, noise, t).clamp(-1, 1), x)
+
+
+def loss(answers: Tensor, counts: Tensor) -> Tensor:
+    """Binary cross-entropy of a Judge's answers (N, 2, 24) for counts (N, 24): of a label, and of 1 and 2 objects."""
+    logits, sums = answers.float().unbind(1)
+    loss = F.binary_cross_entropy_with_logits(logits, (counts > 0).float())
+    for k in (1, 2):  # ordinal: "at least k"
+        loss = loss + F.binary_cross_entropy_with_logits(SHARPNESS * (sums - (k - 0.5)), (counts >= k).float())
+    return loss
 
 
 def one_cycle(progress: float) -> float:
@@ -77,17 +101,23 @@ def one_cycle(progress: float) -> float:
     return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP)))
 
 
-def measure(evaluator: Evaluator, images: Tensor, labels: Tensor) -> dict[str, float]:
-    """The three accuracies on uint8 images (N, 3, 64, 64)."""
-    p = evaluator(dataset.to_float(images))
+def measure(evaluator: Evaluator, images: Tensor, counts: Tensor) -> dict[str, float]:
+    """The accuracies on uint8 images (N, 3, 64, 64) that show counts (N, 24); counts_right is a share of the images."""
+    x, labels = dataset.to_float(images), (counts > 0).float()
+    p = evaluator(x)
     metrics = {"topk_accuracy": topk_accuracy, "per_image_accuracy": per_image_accuracy, "exact_match": exact_match}
-    return {name: round(metric(p, labels), 5) for name, metric in metrics.items()}
+    figures = {name: metric(p, labels) for name, metric in metrics.items()}
+    figures["counts_right"] = (evaluator.counts(x) == counts).all(dim=1).float().mean().item()
+    return {name: round(figure, 5) for name, figure in figures.items()}
 
 
-def save(folder: Path, network: nn.Module, config: EvaluatorConfig) -> None:
+def save(folder: Path, network: nn.Module, config: EvaluatorConfig, counter: CountHead | None = None) -> None:
     """Write model.safetensors (matrices in float16) and config.json, each whole or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = to_bytes(storable(network.state_dict(), torch.float16))
+    state = network.state_dict()
+    if counter:
+        state |= {COUNTER + key: value for key, value in counter.state_dict().items()}
+    weights = to_bytes(storable(state, torch.float16))
     write_whole(folder / "model.safetensors", lambda path: path.write_bytes(weights))
     write_whole(folder / "config.json", lambda path: path.write_text(config_json(config), encoding="utf-8"))
 
@@ -95,10 +125,18 @@ def save(folder: Path, network: nn.Module, config: EvaluatorConfig) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", required=True, help="a rendered folder, or iclevr:FOLDER for the lab's")
+    parser.add_argument(
+        "--data", required=True, action="append", help="a rendered folder, or iclevr:FOLDER; may be given repeatedly"
+    )
+    parser.add_argument(
+        "--predictions", type=Path, action="append", default=[], help="a file of training.predictions; likewise"
+    )
     parser.add_argument("--out", required=True, type=Path, help="folder for model.safetensors and config.json")
     parser.add_argument("--minutes", type=float, default=12.0, help="length of the training (default 12)")
     parser.add_argument("--init", type=Path, help="an evaluator to go on from, with a learning-rate cycle of its own")
+    parser.add_argument(
+        "--lr", type=float, default=LEARNING_RATE, help=f"the peak of the learning rate (default {LEARNING_RATE})"
+    )
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(arguments)
 
@@ -109,51 +147,75 @@ def main(arguments: list[str] | None = None) -> None:
 
     if not args.minutes > 0:
         parser.error(f"--minutes must be more than 0, got {args.minutes}")
+    if not args.lr > 0:
+        parser.error(f"--lr must be more than 0, got {args.lr}")
     try:
-        images, labels = dataset.load(args.data)
+        train, held_out = read(args.data, args.predictions)
         before = Evaluator.from_pretrained(args.init, device) if args.init else None
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    held_out = max(1, round(VALIDATION * len(images)))
-    train_images, train_labels = images[:-held_out], labels[:-held_out]
-    print(f"{len(train_images)} pictures to train on, {held_out} held out, {device}, {'bf16' if bf16 else 'float32'}")
+    print(
+        f"{len(train[0])} pictures to train on, {len(held_out[0])} held out, {device}, {'bf16' if bf16 else 'float32'}"
+    )
 
     config = before.config if before else EvaluatorConfig(stem="gentle")
-    network = before.network.train().requires_grad_() if before else build_network(config.stem).to(device)
-    backbone, head = trunk(network), network.get_submodule("fc.0")
-    optimizer = torch.optim.AdamW(network.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
+    network = before.network if before else build_network(config.stem)
+    counter = (before and before.counter) or CountHead()
+    judge = Judge(network, counter).to(device).train().requires_grad_()
+    optimizer = torch.optim.AdamW(judge.parameters(), weight_decay=WEIGHT_DECAY, fused=True)
+    schedule = NoiseSchedule()
 
-    start, step, seen, average = time.monotonic(), 0, 0, math.log(2)
-    for x, y in batches(train_images, train_labels, generator):
+    start, step, seen, average = time.monotonic(), 0, 0, 3 * math.log(2)
+    for x, y in batches(*train, generator):
         progress = (time.monotonic() - start) / (60 * args.minutes)
         if progress >= 1:
             break
-        optimizer.param_groups[0]["lr"] = LEARNING_RATE * one_cycle(progress)
-        x = augment(dataset.to_float(x.to(device)), generator).contiguous(memory_format=torch.channels_last)
+        optimizer.param_groups[0]["lr"] = args.lr * one_cycle(progress)
+        x = augment(dataset.to_float(x.to(device)), generator)
+        if args.predictions:
+            x = add_noise(x, schedule, generator)
         with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            logits = head(backbone(x))
-        loss = F.binary_cross_entropy_with_logits(logits.float(), y.to(device))
-        loss.backward()
+            answers = judge(x.contiguous(memory_format=torch.channels_last))
+        value = loss(answers, y.to(device))
+        value.backward()
         optimizer.step()
         optimizer.zero_grad()
-        step, seen, average = step + 1, seen + len(x), average + 0.02 * (loss.item() - average)
+        step, seen, average = step + 1, seen + len(x), average + 0.02 * (value.item() - average)
         if step % 100 == 0:
             rate = seen / (time.monotonic() - start)
             print(f"{progress:4.0%}  {seen} images seen, {rate:.0f}/s, loss {average:.4f}", flush=True)
 
-    network.load_state_dict(storable(network.state_dict(), torch.float16))  # measure what is stored
-    held_out_figures = measure(Evaluator(network, config, device), images[-held_out:], labels[-held_out:])
+    for part in (network, counter):
+        part.load_state_dict(storable(part.state_dict(), torch.float16))  # measure what is stored
+    config = EvaluatorConfig(config.stem, counts=True, training=config.training)
     training = {
-        "images": len(train_images),
+        "images": len(train[0]),
         "images_seen": seen,
         "minutes": args.minutes,
+        "lr": args.lr,
         "seed": args.seed,
-        "held_out_images": held_out,
-        "held_out": held_out_figures,
+        "held_out_images": len(held_out[0]),
+        "held_out": measure(Evaluator(network, config, device, counter=counter), *held_out),
         "init": config.training,
     }
-    save(args.out, network, EvaluatorConfig(config.stem, training=training))
+    save(args.out, network, EvaluatorConfig(config.stem, counts=True, training=training), counter)
     print(json.dumps(training, indent=2))
+
+
+def read(folders: list[str], files: list[Path]) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """Images and counts to train on, and those of the folders' tails, held out. Raises DatasetError and OSError."""
+    train, held_out = [], []
+    for folder in folders:
+        images, counts = dataset.load_counts(folder)
+        tail = max(1, round(VALIDATION * len(images)))
+        train.append((images[:-tail], counts[:-tail]))
+        held_out.append((images[-tail:], counts[-tail:]))
+    for predictions in map(Predictions.load, files):
+        train.append((predictions.images, predictions.counts))
+    (images, counts), (held_images, held_counts) = (
+        map(torch.cat, zip(*parts, strict=True)) for parts in (train, held_out)
+    )
+    return (images, counts), (held_images, held_counts)
 
 
 if __name__ == "__main__":
