@@ -16,14 +16,13 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from ddpm._torchvision import torchvision
+from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.labels import LABELS, NUM_LABELS
 
 IMAGE_SHAPE = (3, 64, 64)
 FEATURES = 512
-COUNTER = "counter."  # what the names of the count head's weights begin with
 BATCH = 64  # images a forward
 
 Stem = Literal["plain", "gentle"]
@@ -63,48 +62,6 @@ def build_network(stem: Stem = "plain") -> nn.Module:
         network.conv1 = nn.Conv2d(3, 64, kernel_size=3, stride=2, padding=1, bias=False)
         network.maxpool = nn.Identity()
     return network.to(memory_format=torch.channels_last)
-
-
-class CountHead(nn.Module):
-    """How many objects of each label: a density over the grid of the third stage, summed.
-
-    Features of the third and fourth stage (N, 256, 2H, 2W), (N, 512, H, W) -> (N, 24), about 0, 1 or 2 (and more).
-    Averages over the picture, which the labels' head sees, tell poorly whether there are two of a kind.
-    """
-
-    def __init__(self, channels: int = 128) -> None:
-        super().__init__()
-        self.fine = nn.Conv2d(256, channels, 1)
-        self.coarse = nn.Conv2d(FEATURES, channels, 1)
-        self.mix = nn.Conv2d(channels, channels, 3, padding=1)
-        self.density = nn.Conv2d(channels, NUM_LABELS, 1)
-        for parameter in self.density.parameters():  # from no objects at all
-            nn.init.zeros_(parameter)
-
-    def forward(self, third: Tensor, fourth: Tensor) -> Tensor:
-        """See the class."""
-        h = F.relu(self.fine(third) + F.interpolate(self.coarse(fourth), scale_factor=2.0, mode="nearest"))
-        return self.density(F.relu(self.mix(h))).sum(dim=(2, 3))
-
-
-class Judge(nn.Module):
-    """Both answers in one pass, sharing the parameters.
-
-    (N, 3, 64, 64) in [-1, 1] -> (N, 2, 24): the labels' logits, and the sums of the count head.
-    """
-
-    def __init__(self, network: nn.Module, counter: CountHead) -> None:
-        super().__init__()
-        *stages, self.fourth_stage, pool, _ = network.children()
-        self.to_third_stage = nn.Sequential(*stages)
-        self.head = nn.Sequential(pool, nn.Flatten(), network.get_submodule("fc.0"))
-        self.counter = counter
-
-    def forward(self, x: Tensor) -> Tensor:
-        """See the class."""
-        third = self.to_third_stage(x)
-        fourth = self.fourth_stage(third)
-        return torch.stack([self.head(fourth), self.counter(third, fourth)], dim=1)
 
 
 def trunk(network: nn.Module) -> nn.Sequential:

@@ -36,6 +36,17 @@ def test_a_rendered_folder_comes_in_the_order_of_its_label_file(rendered: Path) 
     assert labels[1].sum() == 0
 
 
+def test_a_label_that_stands_twice_is_counted_and_is_one_label(rendered: Path) -> None:
+    shown = {"b.png": ["red cube", "cyan sphere", "red cube"], "a.png": ["gray cube"] * 3}
+    (rendered / "labels.json").write_text(json.dumps(shown))
+    _, counts = dataset.load_counts(rendered)
+    assert counts.dtype == torch.int64 and counts.shape == (2, 24)
+    assert counts[0, [LABEL_ID["red cube"], LABEL_ID["cyan sphere"]]].tolist() == [2, 1] and counts[0].sum() == 3
+    assert counts[1, LABEL_ID["gray cube"]] == 2  # two and more
+    _, labels = dataset.load(rendered)
+    assert torch.equal(labels, (counts > 0).float())
+
+
 @pytest.mark.parametrize("pictures", [".", "images"])
 def test_the_labs_folder_is_squashed_to_64(tmp_path: Path, pictures: str) -> None:
     write_pictures(tmp_path / pictures, (320, 240), mode="RGBA")

@@ -53,6 +53,8 @@ def test_every_spec_gets_its_figures(work: Path, capsys: pytest.CaptureFixture[s
         *(
             "exact_match",
             "exact_standard_error",
+            "exact_match_labels",
+            "duplicates",
             "by_object_count",
             "seconds_per_image",
             "sampler",
@@ -63,8 +65,10 @@ def test_every_spec_gets_its_figures(work: Path, capsys: pytest.CaptureFixture[s
     assert (first["images"], first["labels"], first["seeds"]) == (3, 3, 2)
     assert (second["images"], second["labels"]) == (1, 3)
     assert (first["sampler"], first["steps"], first["guidance"]) == ("ddim", 3, 2.0)
-    for figure in ("topk_accuracy", "per_image_accuracy", "exact_match"):
+    for figure in ("topk_accuracy", "per_image_accuracy", "exact_match", "exact_match_labels"):
         assert 0 <= first[figure] <= 1
+    assert first["exact_match"] == first["exact_match_labels"]  # this evaluator cannot count
+    assert first["duplicates"] is None
     assert list(first["by_object_count"]) == ["0", "1", "2"]
     assert first["by_object_count"]["0"]["topk_accuracy"] is None  # nothing was requested
     assert first["seconds_per_image"] > 0
@@ -77,7 +81,7 @@ def test_renders_are_judged_like_drawn_pictures(work: Path, monkeypatch: pytest.
     render()
     asked = labels.encode(list(json.loads((work / "renders" / "labels.json").read_text()).values()))
     answers = iter([torch.zeros(3, 24), asked])  # nothing in three drawn scenes, and all that the renders show
-    monkeypatch.setattr(evaluate.Evaluator, "from_pretrained", lambda _: lambda pictures: next(answers))
+    monkeypatch.setattr(evaluate.Evaluator, "__call__", lambda _, pictures: next(answers))
     report = run(work, "--seeds", "1", "--renders", str(work / "renders"))
     assert report["specs"][0]["exact_match"] == pytest.approx(1 / 3, abs=1e-5)
     assert (report["renders"]["images"], report["renders"]["exact_match"]) == (4, 1.0)
@@ -146,7 +150,38 @@ def test_figures_are_means_over_seeds() -> None:
         "topk_standard_error": pytest.approx(1 / 3, abs=1e-5),
         "exact_match": pytest.approx(2 / 3, abs=1e-5),
         "exact_standard_error": pytest.approx(1 / 3, abs=1e-5),
+        "exact_match_labels": pytest.approx(2 / 3, abs=1e-5),
+        "duplicates": None,
     }
+
+
+def test_an_object_drawn_twice_is_no_exact_match() -> None:
+    requested = labels.encode(SCENES)
+    once, twice = requested.long(), requested.long()
+    twice[2] *= 2
+    result = evaluate.score(torch.stack([requested, requested]), SCENES, torch.stack([once, twice]))
+    assert result["exact_match"] == pytest.approx((3 + 2) / 6, abs=1e-5)
+    assert result["exact_match_labels"] == 1 and result["topk_accuracy"] == 1
+    assert result["duplicates"] == pytest.approx(1 / 6, abs=1e-5)
+    by_size = result["by_object_count"]
+    assert [by_size[size]["duplicates"] for size in ("0", "1", "2")] == [0, 0, 0.5]
+    assert by_size["2"]["exact_match"] == 0.5
+
+
+def test_an_evaluator_that_counts_is_asked_for_counts() -> None:
+    class Counting:
+        config = EvaluatorConfig(counts=True)
+
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
+            return labels.encode(SCENES).repeat(2, 1)
+
+        def counts(self, x: torch.Tensor) -> torch.Tensor:
+            return labels.encode(SCENES).long().repeat(2, 1) * 2
+
+    result = evaluate.judge(Counting(), torch.zeros(2, 3, 3, 64, 64), SCENES)  # type: ignore[arg-type]
+    assert result["exact_match_labels"] == 1
+    assert result["exact_match"] == pytest.approx(1 / 3, abs=1e-5)  # the empty scene
+    assert result["duplicates"] == pytest.approx(2 / 3, abs=1e-5)
 
 
 def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(

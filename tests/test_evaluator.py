@@ -12,17 +12,23 @@ from torch import Tensor
 
 from ddpm import labels
 from ddpm._torchvision import torchvision
+from ddpm.counting import CountHead, Judge
 from ddpm.evaluator import (
     Evaluator,
     EvaluatorConfig,
     EvaluatorError,
     build_network,
+    duplicates,
     exact_match,
+    exact_scenes,
     per_image_accuracy,
     predicted_labels,
     topk_accuracy,
 )
+from ddpm.schedule import NoiseSchedule
 from training import train_evaluator
+from training.dataset import DatasetError
+from training.predictions import Predictions
 
 BUNDLED = Path(__file__).parent.parent / "checkpoints" / "evaluator"
 REFERENCE = Path(__file__).parent.parent.parent / "shared" / "reference"
@@ -137,6 +143,54 @@ def test_only_float_image_batches_are_judged(lab_file: Path, x: Tensor) -> None:
         Evaluator.from_pretrained(lab_file, device="cpu")(x)
 
 
+# --- Counting ---
+
+
+def test_the_labs_evaluator_cannot_count(lab_file: Path) -> None:
+    with pytest.raises(EvaluatorError, match="cannot count.*no count head"):
+        Evaluator.from_pretrained(lab_file, device="cpu").counts(noise(1))
+
+
+def test_a_count_needs_both_heads() -> None:
+    """The sums of the count head: a label's count is 2 from a sum of 1.5 on, if its probability is 0.5 or more."""
+    network, counter = build_network("gentle"), CountHead()
+    head = network.get_submodule("fc.0")
+    torch.nn.init.zeros_(head.weight)
+    torch.nn.init.constant_(head.bias, -3.0)
+    with torch.no_grad():
+        head.bias[:3] = torch.tensor([3.0, 3.0, 0.0])
+        counter.density.bias[:4] = torch.tensor([0.4, 1.51, 1.49, 2.0]) / 64  # of an 8x8 grid
+    counts = Evaluator(network, EvaluatorConfig(counts=True), counter=counter).counts(noise(2))
+    assert counts.dtype == torch.int64 and counts.shape == (2, 24)
+    assert counts.tolist() == [[1, 2, 1, *[0] * 21]] * 2
+
+
+def test_a_count_does_not_depend_on_the_batch_and_the_labels_stay_as_they_are() -> None:
+    torch.manual_seed(0)
+    network, counter = build_network("gentle"), CountHead()
+    torch.nn.init.normal_(counter.density.weight)
+    plain, counting = Evaluator(network, EvaluatorConfig()), Evaluator(network, EvaluatorConfig(), counter=counter)
+    x = noise(3)
+    assert torch.equal(counting.counts(x)[2:], counting.counts(x[2:]))
+    torch.testing.assert_close(counting(x), plain(x))
+    judge = Judge(network, counter).eval()
+    torch.testing.assert_close(judge(x)[:, 0].sigmoid(), plain(x))
+    assert judge(x)[:, 1].std() > 0
+
+
+def test_a_count_head_is_stored_beside_the_network(tmp_path: Path) -> None:
+    counter = CountHead()
+    torch.nn.init.normal_(counter.density.weight)
+    train_evaluator.save(tmp_path, build_network("gentle"), EvaluatorConfig(counts=True), counter)
+    loaded = Evaluator.from_pretrained(tmp_path, device="cpu").counter
+    assert loaded is not None
+    torch.testing.assert_close(loaded.density.weight, counter.density.weight, atol=1e-3, rtol=1e-3)
+    config = tmp_path / "config.json"
+    config.write_text(config.read_text().replace('"counts": true', '"counts": false'))
+    with pytest.raises(EvaluatorError, match=r"counter\.fine"):
+        Evaluator.from_pretrained(tmp_path)
+
+
 # --- Figures, on hand-made outputs ---
 
 # Three images: "red cube" (id 1) and "blue cube" (2) requested, both found; "gray cube" (0) and "gray sphere" (8)
@@ -161,7 +215,18 @@ def test_exact_match_sees_extra_objects_and_counts_empty_scenes() -> None:
     assert exact_match(P, REQUESTED, threshold=0.75) == pytest.approx(2 / 4)  # not the first, but the third
 
 
+def test_exact_scenes_and_duplicates_go_by_counts() -> None:
+    counts = REQUESTED.long()
+    assert exact_scenes(counts, REQUESTED) == 1 and duplicates(counts) == 0
+    counts[0, 1] = 2  # a second red cube
+    counts[1, 8] = 0  # no gray sphere
+    counts[3, 5] = 2  # two where nothing was requested
+    assert exact_scenes(counts, REQUESTED) == pytest.approx(1 / 4)
+    assert duplicates(counts) == pytest.approx(2 / 4)
+
+
 def test_a_figure_over_nothing_is_nan() -> None:
+    assert math.isnan(exact_scenes(REQUESTED[:0].long(), REQUESTED[:0]))
     assert math.isnan(topk_accuracy(P[3:], REQUESTED[3:]))
     assert math.isnan(per_image_accuracy(P[3:], REQUESTED[3:]))
 
@@ -188,8 +253,43 @@ def test_training_writes_an_evaluator_that_says_how_it_was_made_and_can_go_on(tm
     train_evaluator.main(["--data", str(tmp_path), "--out", str(second), "--minutes", "0.005", "--init", str(first)])
     made = Evaluator.from_pretrained(first, device="cpu").config.training
     assert made["images"] == 5 and made["held_out_images"] == 1 and made["images_seen"] % 5 == 0
-    assert set(made["held_out"]) == {"topk_accuracy", "per_image_accuracy", "exact_match"}
+    assert set(made["held_out"]) == {"topk_accuracy", "per_image_accuracy", "exact_match", "counts_right"}
     assert Evaluator.from_pretrained(second, device="cpu").config.training["init"] == made
+
+
+def test_training_takes_several_folders_and_files_of_predictions(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        write_data(tmp_path / name, 3)
+    images = torch.zeros(4, 3, 64, 64, dtype=torch.uint8)
+    predictions = Predictions(images, torch.tensor([1, 2, 3, 1000]), torch.zeros(4, 24).long(), torch.ones(4))
+    predictions.save(tmp_path / "p.npz")
+    (images, counts), held_out = train_evaluator.read(
+        [str(tmp_path / "one"), str(tmp_path / "two")], [tmp_path / "p.npz"]
+    )
+    assert images.shape == (8, 3, 64, 64) and counts.sum(1).tolist() == [1, 1, 1, 1, 0, 0, 0, 0]
+    assert [part.shape[0] for part in held_out] == [2, 2] and held_out[1][:, 2].tolist() == [1, 1]
+    (tmp_path / "p.npz").write_bytes(b"nothing")
+    with pytest.raises(DatasetError, match=r"p\.npz is no file of training\.predictions"):
+        Predictions.load(tmp_path / "p.npz")
+
+
+def test_the_loss_asks_for_labels_and_for_one_and_two_objects() -> None:
+    counts = torch.tensor([[0, 1, 2] * 8])
+    sure = torch.stack([torch.where(counts > 0, 20.0, -20.0), torch.tensor([[-1.0, 1.0, 3.0] * 8])], dim=1)
+    assert train_evaluator.loss(sure, counts) < 0.02
+    for answer, label in [(0, 1), (1, 1), (1, 2)]:  # a label unseen; one seen twice, or once instead of twice
+        wrong = sure.clone()
+        wrong[0, answer, label] = -20.0 if answer == 0 else 3.0 - label
+        assert train_evaluator.loss(wrong, counts) > 0.15
+
+
+def test_a_share_of_the_pictures_drowns_in_noise(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.zeros(400, 3, 64, 64)
+    noisy = train_evaluator.add_noise(x, NoiseSchedule(), torch.Generator().manual_seed(0))
+    changed = (noisy != 0).flatten(1).any(1)
+    assert 0.02 < changed.float().mean() < 0.1
+    assert noisy.abs().max() <= 1
 
 
 def test_augmented_pictures_stay_pictures_and_follow_the_generator() -> None:

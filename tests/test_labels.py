@@ -110,6 +110,16 @@ def test_files_are_read_with_labels_in_order(tmp_path):
     assert read_labels(write(tmp_path, '{"a.png": ["red cube"]}')) == {"a.png": ["red cube"]}
 
 
+def test_a_picture_may_show_a_label_twice_but_a_request_may_not(tmp_path: Path) -> None:
+    twice = ["red cube", "blue cube", "red cube"]
+    assert check(twice, repeats=True) == ("red cube", "red cube", "blue cube")
+    assert read_labels(write(tmp_path, json.dumps({"a.png": twice})), repeats=True)["a.png"].count("red cube") == 2
+    with pytest.raises(LabelError, match=r"'a\.png': 'red cube' stands twice"):
+        read_labels(write(tmp_path, json.dumps({"a.png": twice})))
+    with pytest.raises(LabelError, match="at most 5"):
+        check(["red cube"] * 6, repeats=True)
+
+
 @pytest.mark.parametrize("read", [read_spec, read_labels, read_objects])
 @pytest.mark.parametrize("content", ["", "[[", "nonsense", b"\xff\xfe\x00", "[" * 10**5, '"red cube"', "7", "null"])
 def test_files_that_are_no_scenes_are_refused_by_name(tmp_path, read, content):

@@ -91,9 +91,22 @@ def test_command_line(tmp_path):
         assert image.size == (64, 64)
 
 
+def test_a_repeated_label_stands_twice_in_the_label_file(tmp_path):
+    options = ["--count", "8", "--repeats", "1", "--counts", "2", "3", "--out", str(tmp_path)]
+    subprocess.run([sys.executable, "-m", "training.render", *options], check=True, capture_output=True)
+    labels = json.loads((tmp_path / "labels.json").read_text())
+    assert [len(names) for names in labels.values()] == [2, 3] * 4
+    assert all(len(set(names)) == len(names) - 1 for names in labels.values())
+
+
 @pytest.mark.parametrize(
     ("option", "message"),
-    [(("--count", "0"), "--count must be at least 1"), (("--count", "1", "--in-sight", "1"), "from 0 to 0.95")],
+    [
+        (("--count", "0"), "--count must be at least 1"),
+        (("--count", "1", "--in-sight", "1"), "from 0 to 0.95"),
+        (("--count", "1", "--repeats", "1.5"), "--repeats must be from 0 to 1"),
+        (("--count", "1", "--repeats", "0.5", "--counts", "1", "3"), "two objects in each scene, --counts has 1"),
+    ],
 )
 def test_command_line_names_a_bad_argument(tmp_path, option, message):
     command = [sys.executable, "-m", "training.render", *option, "--out", str(tmp_path)]

@@ -25,6 +25,34 @@ def test_labels_are_distinct(count):
         assert set(labels) <= set(LABELS)
 
 
+@pytest.mark.parametrize("count", [None, 2, 3, 5])
+def test_a_repeat_is_one_label_that_stands_twice(count):
+    rng = np.random.default_rng(7)
+    firsts = set()
+    for _ in range(50):
+        labels = random_labels(rng, count, repeat=True)
+        assert len(labels) == (count or len(labels)) and 2 <= len(labels) <= 5
+        assert len(set(labels)) == len(labels) - 1
+        firsts.add(labels.count(labels[0]))
+    assert firsts == ({2} if count == 2 else {1, 2})  # the two stand anywhere in the order
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_a_repeat_needs_two_objects(count):
+    with pytest.raises(ValueError, match=f"two objects or more, not {count}"):
+        random_labels(np.random.default_rng(0), count, repeat=True)
+
+
+def test_repeats_are_a_share_of_the_scenes_and_keep_the_rules():
+    scenes = random_scenes(range(60), seed=3, counts=[2, 3], repeats=0.5)
+    assert [len(scene.objects) for scene in scenes] == [2, 3] * 30
+    repeated = [len(set(scene.labels)) < len(scene.labels) for scene in scenes]
+    assert 20 <= sum(repeated) <= 40
+    assert all(covers >= MIN_VISIBLE for covers, _ in visible_shares(scenes))
+    assert random_scenes(range(4), seed=3, counts=[2, 3], repeats=0.5) == scenes[:4]
+    assert all(len(set(s.labels)) < len(s.labels) for s in random_scenes(range(6), seed=3, repeats=1.0))
+
+
 def test_placement():
     rng = np.random.default_rng(0)
     for _ in range(50):

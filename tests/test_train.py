@@ -63,6 +63,14 @@ def test_every_epoch_shows_every_picture_once():
     assert epoch[:20].tolist() != epoch[20:].tolist()
 
 
+def test_scenes_with_a_repeat_are_not_trained_on(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "images" / "a.png")
+    (tmp_path / "labels.json").write_text('{"a.png": ["red cube", "red cube"]}')
+    with pytest.raises(ValueError, match="shows labels twice"):
+        train(TINY, str(tmp_path), tmp_path / "run")
+
+
 def test_the_learning_rate_rises_stays_and_falls():
     config = replace(TINY, images=1000, warmup=100, batch=10, decay=0.5)
     factors = [learning_rate_factor(config, seen) for seen in range(0, 1000, 10)]

@@ -3,6 +3,8 @@
 Each spec file (a list of label lists, the lab's test.json format) is drawn once a seed and judged by the evaluator. The
 figures are means over the seeds, with a standard error; nothing here chooses anything. With --renders FOLDER the
 evaluator also judges rendered pictures, which are right by definition: no drawing can expect to be read better.
+`exact_match` asks for exactly the requested objects, each once, where the evaluator can count; `exact_match_labels` is
+the share by labels alone, to which an object drawn twice looks right.
 """
 
 import argparse
@@ -20,7 +22,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.evaluator import exact_match, per_image_accuracy, topk_accuracy
+from ddpm.evaluator import duplicates, exact_match, exact_scenes, per_image_accuracy, topk_accuracy
 from ddpm.pipeline import Settings
 from ddpm.samplers import SAMPLERS
 from training import dataset
@@ -41,33 +43,50 @@ def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tupl
     return torch.stack(images), time.perf_counter() - start
 
 
-def score(p: Tensor, scenes: Scenes) -> dict[str, Any]:
-    """The figures of probabilities p (seeds, N, 24) for N scenes; null where a figure has nothing to count."""
+def judge(evaluator: Evaluator, images: Tensor, scenes: Scenes) -> dict[str, Any]:
+    """The figures of images (seeds, N, 3, 64, 64) for N scenes, with objects counted where the evaluator can."""
+    flat = images.flatten(0, 1)
+    counts = evaluator.counts(flat).unflatten(0, images.shape[:2]) if evaluator.config.counts else None
+    return score(evaluator(flat).unflatten(0, images.shape[:2]), scenes, counts)
+
+
+def score(p: Tensor, scenes: Scenes, counts: Tensor | None = None) -> dict[str, Any]:
+    """The figures of probabilities p (seeds, N, 24) for N scenes; null where a figure has nothing to count.
+
+    counts: int64 (seeds, N, 24), how many of each label are there. With them `exact_match` asks for each object once
+    and `duplicates` is the share of images in which a label is there twice; `exact_match_labels` goes by p alone.
+    """
     requested = labels.encode(scenes)
-    counts = requested.sum(dim=1).int()
+    sizes = requested.sum(dim=1).int()
     return {
         "images": len(scenes),
-        "labels": int(counts.sum()),
+        "labels": int(sizes.sum()),
         "seeds": len(p),
-        **_figures(p, requested),
+        **_figures(p, requested, counts),
         "per_image_accuracy": _figure(per_image_accuracy(p.flatten(0, 1), requested.repeat(len(p), 1))),
         "by_object_count": {
-            str(count): {"images": int(chosen.sum()), **_figures(p[:, chosen], requested[chosen])}
-            for count in sorted(set(counts.tolist()))
-            for chosen in [counts == count]
+            str(size): {
+                "images": int(chosen.sum()),
+                **_figures(p[:, chosen], requested[chosen], None if counts is None else counts[:, chosen]),
+            }
+            for size in sorted(set(sizes.tolist()))
+            for chosen in [sizes == size]
         },
     }
 
 
-def _figures(p: Tensor, requested: Tensor) -> dict[str, float | None]:
-    """Means over the seeds of p (seeds, N, 24), each with its standard error, for requested labels (N, 24)."""
+def _figures(p: Tensor, requested: Tensor, counts: Tensor | None) -> dict[str, float | None]:
+    """Means over the seeds of p and counts (seeds, N, 24), with standard errors, for requested labels (N, 24)."""
     topk = [topk_accuracy(repetition, requested) for repetition in p]
-    exact = [exact_match(repetition, requested) for repetition in p]
+    by_labels = [exact_match(repetition, requested) for repetition in p]
+    exact = by_labels if counts is None else [exact_scenes(repetition, requested) for repetition in counts]
     return {
         "topk_accuracy": _figure(statistics.fmean(topk)),
         "topk_standard_error": _figure(_standard_error(topk)),
         "exact_match": _figure(statistics.fmean(exact)),
         "exact_standard_error": _figure(_standard_error(exact)),
+        "exact_match_labels": _figure(statistics.fmean(by_labels)),
+        "duplicates": None if counts is None else _figure(duplicates(counts.flatten(0, 1))),
     }
 
 
@@ -92,12 +111,14 @@ def make_place(file: Path) -> None:
 
 def table(results: Sequence[dict[str, Any]]) -> str:
     """The results as text, a line a spec."""
-    lines = [f"{'spec':<24} {'images':>7} {'top-k':>16} {'exact':>16} {'per image':>10} {'s/image':>8}"]
+    columns = f"{'top-k':>16} {'exact':>16} {'by labels':>10} {'twice':>7} {'per image':>10} {'s/image':>8}"
+    lines = [f"{'spec':<24} {'images':>7} {columns}"]
     for result in results:
         topk = with_error(result["topk_accuracy"], result["topk_standard_error"])
         exact = with_error(result["exact_match"], result["exact_standard_error"])
         lines.append(
             f"{Path(result['spec']).name:<24} {result['images']:>3} x {result['seeds']} {topk:>16} {exact:>16} "
+            f"{with_error(result['exact_match_labels']):>10} {with_error(result['duplicates']):>7} "
             f"{with_error(result['per_image_accuracy']):>10} {result['seconds_per_image']:>8.3f}"
         )
     return "\n".join(lines)
@@ -141,15 +162,15 @@ def main(arguments: list[str] | None = None) -> None:
     results = []
     for path, scenes in specs.items():
         images, seconds = draw(pipe, scenes, args.seeds, settings)
-        p = evaluator(images.flatten(0, 1)).unflatten(0, images.shape[:2])
+        figures = judge(evaluator, images, scenes)
         seconds_per_image = round(seconds / (args.seeds * len(scenes)), 5)
-        results.append({"spec": path, **score(p, scenes), "seconds_per_image": seconds_per_image, **asdict(settings)})
+        results.append({"spec": path, **figures, "seconds_per_image": seconds_per_image, **asdict(settings)})
 
     report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
     if renders is not None:
         images, conditions = renders
-        p = evaluator(dataset.to_float(images))[None]
-        report["renders"] = {"data": args.renders, **score(p, [labels.decode(row) for row in conditions])}
+        scenes = [labels.decode(row) for row in conditions]
+        report["renders"] = {"data": args.renders, **judge(evaluator, dataset.to_float(images)[None], scenes)}
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 

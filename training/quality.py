@@ -21,7 +21,7 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
 from training import dataset, markdown
-from training.evaluate import draw, score, with_error
+from training.evaluate import draw, judge, with_error
 from training.frechet import frechet_distance
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
         if tuple(asdict(settings).values()) in done or settings.steps > args.slowest:
             continue
         drawn, seconds = draw(pipe, scenes, args.seeds, settings)
-        result = score(evaluator(drawn.flatten(0, 1)).unflatten(0, drawn.shape[:2]), scenes)
+        result = judge(evaluator, drawn, scenes)
         distance = None
         if real is not None and scenes_of_real is not None and settings.steps <= 100:
             features = evaluator.features(pipe.generate(scenes_of_real, **asdict(settings)))

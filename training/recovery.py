@@ -21,7 +21,7 @@ from torch import Tensor
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.pipeline import BATCH, Settings
 from training import dataset, markdown
-from training.evaluate import make_place, score, with_error
+from training.evaluate import judge, make_place, with_error
 
 STARTS = (1000, 800, 600, 500, 400, 300, 200, 100, 40)
 
@@ -73,7 +73,7 @@ def main(arguments: list[str] | None = None) -> None:
     rows = []
     for start in (*args.starts, 0):
         drawn = recovered(pipe, x0, conditions, start, pipe.settings()) if start else x0
-        rows.append({"start": start, **score(evaluator(drawn)[None], scenes)})
+        rows.append({"start": start, **judge(evaluator, drawn[None], scenes)})
     report = {"checkpoint": args.checkpoint, "data": args.data, **asdict(pipe.settings()), "rows": rows}
     args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     print(table(rows))

@@ -31,7 +31,7 @@ from ddpm.denoiser import Denoiser
 from ddpm.trajectory import to_picture
 from training import dataset, markdown
 from training.benchmark import hardware
-from training.evaluate import draw, score, with_error
+from training.evaluate import draw, judge, with_error
 from training.presets import PRESETS, STUDY, TrainConfig
 from training.train import train
 
@@ -62,9 +62,8 @@ def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) ->
         for spec in specs:
             scenes = labels.read_spec(spec)
             images, seconds = draw(pipe, scenes, seeds, settings)
-            p = evaluator(images.flatten(0, 1)).unflatten(0, images.shape[:2])
             cost = {"seconds_per_image": round(seconds / images.shape[:2].numel(), 4)}
-            results.append({"spec": Path(spec).name, **asdict(settings), **score(p, scenes), **cost})
+            results.append({"spec": Path(spec).name, **asdict(settings), **judge(evaluator, images, scenes), **cost})
     return results
 
 

@@ -75,7 +75,10 @@ def train(
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
 
     out.mkdir(parents=True, exist_ok=True)
-    images, conditions = dataset.load(data)
+    images, counts = dataset.load_counts(data)
+    if (counts > 1).any():
+        raise ValueError(f"{data} shows labels twice (render --repeats): the network would learn to draw them so")
+    conditions = counts.float()
     kept = without_held_out(conditions) if config.hold_out else torch.ones(len(images), dtype=torch.bool)
     layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout or config.focus else None
     images, conditions = images[kept].to(device), conditions[kept].to(device)

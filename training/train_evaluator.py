@@ -19,21 +19,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm.checkpoint import storable, write_whole
-from ddpm.evaluator import (
-    COUNTER,
-    CountHead,
-    Evaluator,
-    EvaluatorConfig,
-    Judge,
-    build_network,
-    config_json,
-    exact_match,
-    per_image_accuracy,
-    topk_accuracy,
-)
+from ddpm.counting import COUNTER, CountHead, Judge
+from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json
 from ddpm.precision import has_native_bf16
 from ddpm.schedule import NoiseSchedule
 from training import dataset
+from training.judging import on_renders
 from training.predictions import Predictions
 
 BATCH = 32
@@ -99,16 +90,6 @@ def one_cycle(progress: float) -> float:
     if progress < WARM_UP:
         return 0.05 + 0.95 * progress / WARM_UP
     return 0.5 + 0.5 * math.cos(math.pi * min(1.0, (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def measure(evaluator: Evaluator, images: Tensor, counts: Tensor) -> dict[str, float]:
-    """The accuracies on uint8 images (N, 3, 64, 64) that show counts (N, 24); counts_right is a share of the images."""
-    x, labels = dataset.to_float(images), (counts > 0).float()
-    p = evaluator(x)
-    metrics = {"topk_accuracy": topk_accuracy, "per_image_accuracy": per_image_accuracy, "exact_match": exact_match}
-    figures = {name: metric(p, labels) for name, metric in metrics.items()}
-    figures["counts_right"] = (evaluator.counts(x) == counts).all(dim=1).float().mean().item()
-    return {name: round(figure, 5) for name, figure in figures.items()}
 
 
 def save(folder: Path, network: nn.Module, config: EvaluatorConfig, counter: CountHead | None = None) -> None:
@@ -195,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
         "lr": args.lr,
         "seed": args.seed,
         "held_out_images": len(held_out[0]),
-        "held_out": measure(Evaluator(network, config, device, counter=counter), *held_out),
+        "held_out": on_renders(Evaluator(network, config, device, counter=counter), *held_out),
         "init": config.training,
     }
     save(args.out, network, EvaluatorConfig(config.stem, counts=True, training=training), counter)

@@ -1,0 +1,135 @@
+"""How far the evaluator can be trusted: calibration, pictures on the way, and the bundled weights on fresh renders."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ddpm import Evaluator, Pipeline, checkpoint
+from ddpm.labels import LABEL_ID, NUM_LABELS
+from ddpm.networks import build
+from ddpm.schedule import NoiseSchedule
+from training import judging, predictions
+from training.dataset import to_float
+from training.predictions import Predictions, draw, predict
+from training.render import random_scenes, render
+from training.scenes import Scene
+
+BUNDLED = Path(__file__).parent.parent / "checkpoints" / "evaluator"
+
+
+@pytest.fixture(scope="module")
+def pipe() -> Pipeline:
+    torch.manual_seed(0)
+    config = checkpoint.ModelConfig(
+        "tiny", "context_unet", {"width": 8}, "v", NoiseSchedule(steps=10), sampler="ddim", steps=3, guidance=2.0
+    )
+    return Pipeline(build("context_unet", {"width": 8}), config)
+
+
+# --- Calibration ---
+
+
+def test_calibration_error_of_honest_sure_and_wrong_answers() -> None:
+    labels = torch.tensor([1.0, 0.0, 0.0, 0.0])
+    assert judging.calibration_error(torch.full((4,), 0.25), labels) == pytest.approx(0)
+    assert judging.calibration_error(labels, labels) == 0
+    assert judging.calibration_error(1 - labels, labels) == 1
+    # half of the answers 0.5 too high, in a bin of their own; too high and too low in different bins do not cancel
+    p = torch.tensor([0.05, 0.05, 0.55, 0.55])
+    assert judging.calibration_error(p, torch.zeros(4)) == pytest.approx(0.3)
+    assert judging.calibration_error(torch.tensor([0.3, 0.7]), torch.tensor([1.0, 0.0])) == pytest.approx(0.7)
+
+
+def test_each_fifth_of_the_timesteps_has_its_own_row() -> None:
+    class Sure:
+        def __call__(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.eye(NUM_LABELS)[:1].expand(len(x), -1)
+
+    counts = torch.zeros(6, NUM_LABELS, dtype=torch.int64)
+    counts[:3, 0] = 1  # right for the first three
+    images = torch.zeros(6, 3, 64, 64, dtype=torch.uint8)
+    found = Predictions(images, torch.tensor([1, 200, 201, 800, 801, 1000]), counts, torch.ones(6))
+    rows = judging.on_the_way(Sure(), found)  # type: ignore[arg-type]
+    assert [row["images"] for row in rows] == [2, 1, 0, 1, 2]
+    assert [row["sure_and_right"] for row in rows] == [2, 1, 0, 0, 0]
+    assert [row["calibration_error"] for row in rows[::4]] == [0, pytest.approx(1 / 24, abs=1e-4)]
+
+
+# --- Predictions ---
+
+
+def test_predictions_are_those_of_the_denoiser_and_can_be_stored(pipe: Pipeline, tmp_path: Path) -> None:
+    images = torch.randint(0, 256, (40, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    counts = torch.zeros(40, NUM_LABELS, dtype=torch.int64)
+    found = predict(pipe, images, counts, seed=1)
+    assert found.images.shape == images.shape and found.images.dtype == torch.uint8
+    assert found.t.min() >= 1 and found.t.max() <= 10
+    assert set(found.guidance.tolist()) == {0.0, 1.0, 2.0}
+    again = predict(pipe, images, counts, seed=1)
+    assert torch.equal(found.images, again.images) and not torch.equal(found.images, images)
+    found.save(tmp_path / "p.npz")
+    loaded = Predictions.load(tmp_path / "p.npz")
+    assert all(torch.equal(value, vars(loaded)[name]) for name, value in vars(found).items())
+
+
+def test_sizes_are_drawn_as_in_training_scenes() -> None:
+    counts = torch.zeros(60, NUM_LABELS, dtype=torch.int64)
+    counts[10:, 0] = 1  # ten empty scenes, fifty with one object
+    chosen = draw(counts, 4000, seed=0)
+    assert (chosen < 10).float().mean() == pytest.approx(0.03 / 0.20, abs=0.03)
+
+
+def write_renders(folder: Path, scenes: list[Scene]) -> None:
+    (folder / "images").mkdir(parents=True)
+    for i, picture in enumerate(render(scenes)):
+        Image.fromarray(picture.permute(1, 2, 0).numpy()).save(folder / "images" / f"{i}.png")
+    (folder / "labels.json").write_text(json.dumps({f"{i}.png": scene.labels for i, scene in enumerate(scenes)}))
+
+
+def test_from_renders_to_figures_on_the_command_line(pipe: Pipeline, tmp_path: Path) -> None:
+    checkpoint.save(tmp_path / "model", pipe.network, pipe.config)
+    data, file, out = str(tmp_path / "data"), str(tmp_path / "p.npz"), str(tmp_path / "figures.json")
+    write_renders(tmp_path / "data", random_scenes(range(3), seed=0, counts=[1, 2]))
+    predictions.main(["--checkpoint", str(tmp_path / "model"), "--data", data, "--count", "5", "--out", file])
+    assert len(Predictions.load(Path(file)).t) == 5
+    judging.main(["--data", data, "--predictions", file, "--json", out])
+    report = json.loads(Path(out).read_text())
+    assert report["renders"][data]["exact_match"] == 1
+    assert [row["images"] for row in report["on_the_way"]][0] == 5  # ten timesteps are all in the first fifth
+
+
+@pytest.mark.parametrize(("change", "reason"), [(("--count", "0"), "--count"), (("--data", "none"), "no label file")])
+def test_bad_arguments_are_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], reason: str
+) -> None:
+    write_renders(tmp_path, [Scene(())])
+    arguments = {"--checkpoint": "checkpoints/report", "--data": str(tmp_path), "--count": "1", "--out": "x"}
+    with pytest.raises(SystemExit):
+        predictions.main([part for item in {**arguments, change[0]: change[1]}.items() for part in item])
+    assert reason in capsys.readouterr().err
+
+
+# --- The bundled weights ---
+
+
+def test_the_bundled_evaluator_counts_fresh_renders() -> None:
+    scenes = random_scenes(range(48), seed=2024, counts=[2, 3, 4], in_sight=0.5, repeats=0.5)
+    wanted = torch.zeros(48, NUM_LABELS, dtype=torch.int64)
+    for i, scene in enumerate(scenes):
+        for label in scene.labels:
+            wanted[i, LABEL_ID[label]] += 1
+    twice = (wanted == 2).any(1)
+    assert 16 <= twice.sum() <= 32
+    counts = Evaluator.from_pretrained(BUNDLED, device="cpu").counts(to_float(render(scenes)))
+    assert (counts == wanted).all(1).float().mean() >= 0.93
+    assert not (counts[~twice] > 1).any()
+
+
+def test_the_bundled_evaluator_gives_base_rates_for_noise() -> None:
+    noise = torch.randn(64, 3, 64, 64, generator=torch.Generator().manual_seed(0)).clamp(-1, 1)
+    p = Evaluator.from_pretrained(BUNDLED, device="cpu")(noise)
+    assert p.max() < 0.5
+    assert p.mean() == pytest.approx(2.7 / NUM_LABELS, abs=0.05)  # scenes have 2.7 objects on average
