@@ -1,0 +1,116 @@
+"""One network for many runs at once: calls that wait at the same time share a forward.
+
+Iteration-level scheduling, as language model servers do it (Yu et al. 2022, "Orca", section 3.1): after every forward
+the next batch is made anew from whatever waits, so that a short run never waits for a long one to end.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+Run = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""run(x (N, 3, 64, 64), time (N,), labels (N, 24)) -> (N, 3, 64, 64)"""
+
+
+@dataclass(eq=False)
+class _Call:
+    """What one thread waits for; rows are handed out and come back in order."""
+
+    inputs: tuple[Tensor, Tensor, Tensor]
+    taken: int = 0  # rows in a forward or past it
+    outputs: list[Tensor] = field(default_factory=list)
+    error: BaseException | None = None
+
+    @property
+    def rows(self) -> int:
+        return len(self.inputs[0])
+
+    @property
+    def done(self) -> bool:
+        return self.error is not None or sum(map(len, self.outputs)) == self.rows
+
+
+class Batcher:
+    """Calls `run` for several threads together, one forward at a time.
+
+    A call blocks until its rows are computed. There is no thread of its own: whoever waits while nothing runs, runs the
+    next batch for everybody. rows: the most rows of one forward; a larger call takes several, and shares each of them
+    evenly with the other calls. An error of `run` is raised in each call that had rows in that forward.
+    """
+
+    def __init__(self, run: Run, rows: int = 32) -> None:
+        if rows < 1:
+            raise ValueError(f"rows must be at least 1, not {rows}")
+        self.run = run
+        self.rows = rows
+        self._calls: list[_Call] = []  # those with rows that no forward has taken, the one to be served first in front
+        self._running = False
+        self._changed = threading.Condition()
+
+    def __call__(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        """Compute run(x, time, labels): x (N, 3, 64, 64), time (N,), labels (N, 24); returns like x."""
+        call = _Call((x, time, labels))
+        with self._changed:
+            self._calls.append(call)
+            while not call.done:
+                if self._running:
+                    self._changed.wait()
+                else:
+                    self._serve()
+        if call.error is not None:
+            raise call.error
+        return torch.cat(call.outputs) if len(call.outputs) > 1 else call.outputs[0]
+
+    def _serve(self) -> None:
+        """Run one batch. The lock is held on entry and on return, but not while the network runs."""
+        parts = self._take()
+        self._running = True
+        self._changed.release()
+        error: BaseException | None = None
+        outputs: tuple[Tensor, ...] = ()
+        try:
+            batch = [torch.cat(column) for column in zip(*(_rows(*part) for part in parts), strict=True)]
+            outputs = self.run(*batch).split([end - start for _, start, end in parts])
+        except BaseException as raised:  # also KeyboardInterrupt: the others must not wait for ever
+            error = raised
+        finally:
+            self._changed.acquire()
+            self._running = False
+            for i, (call, _, _) in enumerate(parts):
+                if error is None:
+                    call.outputs.append(outputs[i])
+                else:
+                    call.error = error
+                    if call in self._calls:
+                        self._calls.remove(call)
+            self._changed.notify_all()
+
+    def _take(self) -> list[tuple[_Call, int, int]]:
+        """Choose the rows of the next forward: an even share for each call that waits, and what is left in order."""
+        free = self.rows
+        ends = {call: call.taken for call in self._calls[: self.rows]}
+        while free:
+            hungry = [call for call, end in ends.items() if end < call.rows]
+            if not hungry:
+                break
+            for call in hungry[:free]:
+                share = min(call.rows - ends[call], max(1, free // len(hungry)))
+                ends[call] += share
+            free = self.rows - sum(end - call.taken for call, end in ends.items())
+        parts = [(call, call.taken, end) for call, end in ends.items() if end > call.taken]
+        for call, _, end in parts:
+            call.taken = end
+            self._calls.remove(call)
+            if call.taken < call.rows:
+                self._calls.append(call)
+        return parts
+
+
+def _rows(call: _Call, start: int, end: int) -> tuple[Tensor, Tensor, Tensor]:
+    x, time, labels = call.inputs
+    return x[start:end], time[start:end], labels[start:end]
