@@ -47,10 +47,21 @@ def _parser() -> argparse.ArgumentParser:
     _add_settings(command)
 
     command = command_of.add_parser(
-        "evaluate", help="name the objects in pictures", description="Print the objects that the evaluator sees."
+        "evaluate",
+        help="name the objects in pictures, or score them",
+        description="Print the objects that the evaluator sees; with --spec, score pictures against requested labels: "
+        "those of a folder in the natural order of their names (0.png, 1.png, ... 10.png), or a sheet of them.",
     )
-    command.add_argument("pictures", nargs="+", type=Path, metavar="picture", help="a file, best 64x64")
-    command.add_argument("--json", action="store_true", help="print all 24 probabilities of each picture as JSON")
+    command.add_argument("pictures", nargs="*", type=Path, metavar="picture", help="a file, best 64x64, or a folder")
+    command.add_argument("--spec", type=Path, metavar="FILE", help="the label lists, such as the lab's test.json")
+    command.add_argument(
+        "--json",
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="OUT",
+        help="all 24 probabilities of each picture, or the scores, as JSON; printed, or written to OUT.json",
+    )
     command.set_defaults(work=commands.evaluate)
     _add_evaluator(command)
 

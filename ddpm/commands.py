@@ -6,17 +6,20 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import torch
 from tqdm import tqdm
 
-from ddpm import comparison
+from ddpm import comparison, scores
 from ddpm.evaluator import Evaluator, predicted_labels
 from ddpm.export import write_file, write_gif, write_mp4
-from ddpm.labels import LABEL_ID, LABELS, check
-from ddpm.pictures import read_picture
+from ddpm.labels import LABEL_ID, LABELS, check, read_spec
+from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Pipeline, Settings
 from ddpm.trajectory import Trajectory
 
@@ -52,25 +55,68 @@ def trajectory(args: argparse.Namespace) -> None:
 
 
 def evaluate(args: argparse.Namespace) -> None:
-    """Print what the evaluator sees in each picture."""
+    """Print what the evaluator sees in each picture, or with a spec how well they show what was requested."""
+    if isinstance(args.json, str) and not args.json.endswith(".json"):  # a picture that follows the bare option
+        args.pictures, args.json = [Path(args.json), *args.pictures], True
+    if not args.pictures:
+        raise ValueError("no picture: name at least one file or folder")
+    out = Path(args.json) if isinstance(args.json, str) else None
+    if out is not None and not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
+    if args.spec is not None:
+        report = _score(args)
+        if not args.json or out is not None:
+            print(scores.table([report]))
+    else:
+        report = _name(args)
+    if args.json:
+        text = json.dumps(report, indent=2) + "\n"
+        if out is None:
+            print(text, end="")
+        else:
+            write_file(out, lambda part: part.write_text(text, encoding="utf-8"))
+    if args.spec is None and len(report) < len(args.pictures):
+        raise Unfinished
+
+
+def _name(args: argparse.Namespace) -> dict[str, Any]:
+    """Print the labels of each picture, and return them with all probabilities; failures are named."""
     evaluator = Evaluator.from_pretrained(args.evaluator)
-    judged = {}
+    reports = {}
 
     def judge(path: Path) -> None:
-        judged[str(path)] = p = evaluator(read_picture(path))
+        p = evaluator(read_picture(path))
+        reports[str(path)] = {
+            "labels": predicted_labels(p)[0],
+            "probabilities": dict(zip(LABELS, p[0].tolist(), strict=True)),
+        }
         if not args.json:
             seen = [f"{label} {p[0, LABEL_ID[label]]:.2f}" for label in predicted_labels(p)[0]]
             print(f"{path}: {', '.join(seen) or 'nothing'}")
 
-    try:
+    with suppress(Unfinished):
         _each(judge, ((path,) for path in args.pictures))
-    finally:
-        if args.json:
-            reports = {
-                name: {"labels": predicted_labels(p)[0], "probabilities": dict(zip(LABELS, p[0].tolist(), strict=True))}
-                for name, p in judged.items()
-            }
-            print(json.dumps(reports, indent=2))
+    return reports
+
+
+def _score(args: argparse.Namespace) -> dict[str, Any]:
+    """Score a folder of pictures, or a sheet, against a spec: what `ddpm.scores.judge` says."""
+    scenes = read_spec(args.spec)
+    if len(args.pictures) != 1:
+        raise ValueError(f"--spec scores one folder or one sheet, not {len(args.pictures)} files")
+    (place,) = args.pictures
+    if place.is_dir():
+        files = in_natural_order(place)
+        if len(files) != len(scenes):
+            raise ValueError(f"{place} holds {len(files)} pictures, and {args.spec} {len(scenes)} scenes")
+        images = torch.cat([read_picture(file) for file in files])
+    else:
+        images = cut(open_picture(place))
+        if len(images) < len(scenes):
+            raise ValueError(f"{place} shows {len(images)} pictures, and {args.spec} holds {len(scenes)} scenes")
+        images = images[: len(scenes)]  # the last row of a sheet may end early
+    evaluator = Evaluator.from_pretrained(args.evaluator)
+    return {"spec": str(args.spec), "pictures": str(place), **scores.judge(evaluator, images[None], scenes)}
 
 
 def compare(args: argparse.Namespace) -> None:

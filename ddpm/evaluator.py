@@ -25,6 +25,11 @@ IMAGE_SHAPE = (3, 64, 64)
 FEATURES = 512
 BATCH = 64  # images a forward
 
+STATE_KEYS = ("model", "state_dict", "model_state_dict")
+"""Where people keep the network's state in a .pth file; the first is the lab's."""
+
+LFS_HEADER = b"version https://git-lfs"
+
 Stem = Literal["plain", "gentle"]
 
 
@@ -158,13 +163,23 @@ def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:
 
 
 def _read_lab_file(path: Path) -> dict[str, Tensor]:
+    """The state in a .pth file: plain, or under one of STATE_KEYS, with DataParallel's prefixes taken off."""
+    with path.open("rb") as file:
+        if file.read(len(LFS_HEADER)) == LFS_HEADER:
+            raise EvaluatorError(f"{path} is a Git LFS pointer, not the weights: fetch them with `git lfs pull`")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, EOFError, RuntimeError, ValueError, pickle.UnpicklingError) as error:
-        raise EvaluatorError(f"{path} is no file that torch can load as plain weights: {error}") from None
-    if not isinstance(content, Mapping) or not isinstance(content.get("model"), Mapping):
-        raise EvaluatorError(f"{path} must hold a dict with the network's state under the key 'model'")
-    return dict(content["model"])
+    except pickle.UnpicklingError:
+        reason = "damaged, or it holds Python objects, which are not loaded since they could run code"
+        raise EvaluatorError(f"{path} is not a file of plain weights: it is {reason}") from None
+    except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError):
+        raise EvaluatorError(f"{path} is not a file of weights that torch.save wrote") from None
+    states = [content, *(content.get(key) for key in STATE_KEYS)] if isinstance(content, Mapping) else []
+    for state in states:
+        if isinstance(state, Mapping) and state and all(isinstance(value, Tensor) for value in state.values()):
+            return {str(key).removeprefix("module."): value for key, value in state.items()}
+    keys = " or ".join(repr(key) for key in STATE_KEYS)
+    raise EvaluatorError(f"{path} must hold the state of a network, plain or under the key {keys}")
 
 
 def config_json(config: EvaluatorConfig) -> str:

@@ -11,12 +11,13 @@ import torch
 from PIL import Image
 from safetensors.torch import save_model
 
-from ddpm import Pipeline, checkpoint
+from ddpm import Pipeline, checkpoint, labels
 from ddpm.checkpoint import ModelConfig
 from ddpm.cli import main
 from ddpm.commands import DEFAULT_CHECKPOINT
-from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json
+from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json, exact_match, topk_accuracy
 from ddpm.networks import build
+from ddpm.pictures import read_picture, sheet
 from ddpm.schedule import NoiseSchedule
 from ddpm.trajectory import to_uint8
 
@@ -114,6 +115,69 @@ def test_pictures_are_evaluated(evaluator, tmp_path, capsys):
     assert output.err.count("ddpm: error: ") == 2
 
 
+@pytest.fixture
+def drawn(tmp_path):
+    """A folder of eleven gray pictures, the same as a sheet, and a spec of eleven scenes."""
+    (tmp_path / "drawn").mkdir()
+    x = torch.linspace(-1, 1, 11).reshape(11, 1, 1, 1).expand(11, 3, 64, 64)
+    for i, image in enumerate(x):
+        Image.fromarray(to_uint8(image)).save(tmp_path / "drawn" / f"{i}.png")
+    sheet(x).save(tmp_path / "sheet.png")
+    (tmp_path / "spec.json").write_text(json.dumps([["red cube"]] * 10 + [["gray cube", "blue sphere"]]))
+    return tmp_path
+
+
+def test_a_folder_and_a_sheet_are_scored_against_a_spec(evaluator, drawn, capsys):
+    reports = []
+    for place in (drawn / "drawn", drawn / "sheet.png"):
+        arguments = ["evaluate", str(place), "--spec", str(drawn / "spec.json"), "--evaluator", evaluator]
+        assert main([*arguments, "--json"]) == 0
+        reports.append(json.loads(capsys.readouterr().out))
+        assert main(arguments) == 0
+        assert "spec.json" in capsys.readouterr().out  # a table for people
+    images = torch.cat([read_picture(drawn / "drawn" / f"{i}.png") for i in range(11)])
+    scenes = json.loads((drawn / "spec.json").read_text())
+    p, requested = Evaluator.from_pretrained(evaluator)(images), labels.encode(scenes)
+    for report in reports:
+        assert (report["images"], report["labels"], report["seeds"]) == (11, 12, 1)
+        assert report["topk_accuracy"] == pytest.approx(topk_accuracy(p, requested), abs=1e-5)
+        assert report["exact_match"] == pytest.approx(exact_match(p, requested), abs=1e-5)
+
+
+def test_scores_can_be_written_to_a_file(evaluator, drawn, capsys):
+    arguments = ["evaluate", str(drawn / "drawn"), "--spec", str(drawn / "spec.json"), "--evaluator", evaluator]
+    assert main([*arguments, "--json", str(drawn / "scores.json")]) == 0
+    assert json.loads((drawn / "scores.json").read_text())["images"] == 11
+    assert "spec.json" in capsys.readouterr().out
+    picture = str(drawn / "drawn" / "0.png")
+    assert main(["evaluate", "--json", picture, "--evaluator", evaluator]) == 0
+    assert list(json.loads(capsys.readouterr().out)) == [picture]
+
+
+@pytest.mark.parametrize(
+    ("places", "message"),
+    [
+        (["drawn", "sheet.png"], "--spec scores one folder or one sheet, not 2 files"),
+        (["drawn/0.png"], "a picture of 64x64 is not a sheet"),
+        (["fewer"], "holds 1 pictures, and"),
+        ([], "no picture: name at least one"),
+        (["absent"], "absent"),
+    ],
+)
+def test_what_cannot_be_scored_is_said(evaluator, drawn, capsys, places, message):
+    (drawn / "fewer").mkdir()
+    Image.new("RGB", (64, 64)).save(drawn / "fewer" / "0.png")
+    places = [str(drawn / place) for place in places]
+    assert main(["evaluate", *places, "--spec", str(drawn / "spec.json"), "--evaluator", evaluator]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("ddpm: error: ") and message in error and error.count("\n") == 1
+
+
+def test_a_sheet_is_not_judged_as_one_picture(evaluator, drawn, capsys):
+    assert main(["evaluate", str(drawn / "sheet.png"), "--evaluator", evaluator]) == 2
+    assert "a sheet of 8 x 2 pictures" in capsys.readouterr().err
+
+
 def test_two_settings_are_compared_side_by_side(model, evaluator, tmp_path, capsys):
     files = [str(tmp_path / name) for name in ("both.png", "both.gif")]
     a, b = f"checkpoint={model},steps=2", f"checkpoint={model},sampler=dpm++,steps=5,guidance=1"
@@ -167,7 +231,6 @@ def test_mistakes_are_explained_in_one_line(model, tmp_path, capsys, arguments, 
         (["generate", "red cube", "--out", "absent/x.png"], "there is no folder 'absent'"),
         (["generate", "red cube", "--out", "x.png", "--gif", "x.mp4"], "'x.mp4' must end in .gif"),
         (["trajectory", "red cube", "--out", "x.avi"], "'x.avi' must end in .gif or .mp4 or .png or .npz"),
-        (["evaluate"], "the following arguments are required: picture"),
         (["compare", "red cube", "--a", "steps=5", "--out", "x.png"], "the following arguments are required: --b"),
         (["compare", "red cube", "--a", "steps=x", "--b", "", "--out", "x.png"], "'x' is not a number that will do"),
         (["compare", "red cube", "--a", "eta=1", "--b", "", "--out", "x.png"], "'eta=1' is none of checkpoint=..."),

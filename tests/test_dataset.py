@@ -66,9 +66,11 @@ def test_the_labs_numbers_must_be_those_used_here(tmp_path: Path) -> None:
         dataset.load(f"iclevr:{tmp_path}")
 
 
-def test_train_json_may_lie_above_the_pictures(tmp_path: Path) -> None:
+@pytest.mark.parametrize("labels", [".", "file", "iclevr", "iclevr/file"])
+def test_train_json_lies_where_the_labs_archives_put_it(tmp_path: Path, labels: str) -> None:
     write_pictures(tmp_path / "iclevr", (320, 240))
-    (tmp_path / "train.json").write_text(json.dumps(ENTRIES))
+    (tmp_path / labels).mkdir(exist_ok=True)
+    (tmp_path / labels / "train.json").write_text(json.dumps(ENTRIES))
     images, _ = dataset.load(f"iclevr:{tmp_path / 'iclevr'}")
     assert len(images) == 2
 

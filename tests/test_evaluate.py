@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from ddpm import Pipeline, checkpoint, labels
+from ddpm import Pipeline, checkpoint, labels, scores
+from ddpm.cli import main
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.networks import build
+from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
 from training import benchmark, evaluate, train_evaluator
@@ -88,6 +90,44 @@ def test_renders_are_judged_like_drawn_pictures(work: Path, monkeypatch: pytest.
     assert report["renders"]["by_object_count"].keys() <= {"1", "3"}
 
 
+def test_the_first_seeds_pictures_are_kept_as_the_hand_in_asks(work: Path) -> None:
+    report = run(work, "--seeds", "2", "--images", str(work / "kept"), specs=("first.json", "second.json"))
+    drawn = Pipeline.from_pretrained(work / "model").generate(SCENES)
+    files = in_natural_order(work / "kept" / "first")
+    assert [file.name for file in files] == ["0.png", "1.png", "2.png"]
+    torch.testing.assert_close(torch.cat([read_picture(file) for file in files]), drawn, atol=1 / 127, rtol=0)
+    torch.testing.assert_close(cut(open_picture(work / "kept" / "first.png")), drawn, atol=1 / 127, rtol=0)
+    assert open_picture(work / "kept" / "second.png").size == (68, 68)
+    assert open_picture(work / "kept" / "denoising.png").height == 256
+
+    scored = [
+        main(
+            [
+                "evaluate",
+                str(place),
+                "--spec",
+                str(work / "first.json"),
+                "--evaluator",
+                str(work / "evaluator"),
+                "--json",
+                str(work / "scores.json"),
+            ]
+        )
+        for place in (work / "kept" / "first", work / "kept" / "first.png")
+    ]
+    assert scored == [0, 0]
+    found = json.loads((work / "scores.json").read_text())
+    assert (found["images"], found["seeds"]) == (report["specs"][0]["images"], 1)
+
+
+def test_two_specs_of_one_name_cannot_share_a_folder(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "again").mkdir()
+    (work / "again" / "first.json").write_text("[[]]")
+    with pytest.raises(SystemExit):
+        run(work, "--images", str(work / "kept"), specs=("first.json", "again/first.json"))
+    assert "two are called first" in capsys.readouterr().err
+
+
 def test_settings_can_be_overridden_and_one_seed_has_no_standard_error(work: Path) -> None:
     (result,) = run(work, "--seeds", "1", "--sampler", "dpm++", "--steps", "2", "--guidance", "0")["specs"]
     assert (result["sampler"], result["steps"], result["guidance"]) == ("dpm++", 2, 0.0)
@@ -138,7 +178,7 @@ def test_no_two_images_share_their_noise(work: Path) -> None:
 def test_figures_are_means_over_seeds() -> None:
     requested = labels.encode(SCENES)
     right, wrong = requested * 0.9, requested.roll(1, dims=1) * 0.9
-    result = evaluate.score(torch.stack([right, wrong, right]), SCENES)
+    result = scores.score(torch.stack([right, wrong, right]), SCENES)
     assert result["topk_accuracy"] == pytest.approx(2 / 3, abs=1e-5)
     assert result["topk_standard_error"] == pytest.approx(math.sqrt(1 / 3) / math.sqrt(3), abs=1e-5)
     assert result["per_image_accuracy"] == pytest.approx(2 / 3, abs=1e-5)
@@ -159,7 +199,7 @@ def test_an_object_drawn_twice_is_no_exact_match() -> None:
     requested = labels.encode(SCENES)
     once, twice = requested.long(), requested.long()
     twice[2] *= 2
-    result = evaluate.score(torch.stack([requested, requested]), SCENES, torch.stack([once, twice]))
+    result = scores.score(torch.stack([requested, requested]), SCENES, torch.stack([once, twice]))
     assert result["exact_match"] == pytest.approx((3 + 2) / 6, abs=1e-5)
     assert result["exact_match_labels"] == 1 and result["topk_accuracy"] == 1
     assert result["duplicates"] == pytest.approx(1 / 6, abs=1e-5)

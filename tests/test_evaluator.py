@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -81,14 +82,27 @@ def test_wrong_files_are_refused_with_a_reason(lab_state: dict[str, Tensor], tmp
     with pytest.raises(FileNotFoundError, match="no evaluator at"):
         Evaluator.from_pretrained(path)
     path.write_bytes(b"not weights at all")
-    with pytest.raises(EvaluatorError, match=r"checkpoint\.pth is no file that torch can load"):
+    with pytest.raises(EvaluatorError, match=r"checkpoint\.pth is not a file of"):
         Evaluator.from_pretrained(path)
     torch.save({"state": lab_state}, path)
-    with pytest.raises(EvaluatorError, match="under the key 'model'"):
+    with pytest.raises(EvaluatorError, match="plain or under the key 'model' or 'state_dict'"):
+        Evaluator.from_pretrained(path)
+    path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 44800000\n")
+    with pytest.raises(EvaluatorError, match="Git LFS pointer.*git lfs pull"):
         Evaluator.from_pretrained(path)
     torch.save({"model": {key: value for key, value in lab_state.items() if key != "fc.0.bias"}}, path)
     with pytest.raises(EvaluatorError, match=r"24 outputs.*(?s:.*)fc\.0\.bias"):
         Evaluator.from_pretrained(path)
+
+
+@pytest.mark.parametrize("wrap", [dict, lambda s: {"state_dict": s}, lambda s: {"model_state_dict": s, "epoch": 3}])
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_the_labs_weights_may_be_kept_as_people_keep_them(
+    lab_state: dict[str, Tensor], lab_file: Path, tmp_path: Path, wrap: Callable[..., object], prefix: str
+) -> None:
+    torch.save(wrap({prefix + key: value for key, value in lab_state.items()}), tmp_path / "theirs.pth")
+    theirs = Evaluator.from_pretrained(tmp_path / "theirs.pth")
+    torch.testing.assert_close(theirs(noise(2)), Evaluator.from_pretrained(lab_file)(noise(2)))
 
 
 def test_a_file_that_would_run_code_is_not_run(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from ddpm.networks.staged import Staged
 from training import dataset
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
-from training.train import batch_indices, draw_timesteps, learning_rate_factor, timestep_weights, train
+from training.train import batch_indices, draw_timesteps, learning_rate_factor, main, timestep_weights, train
 
 ROOT = Path(__file__).parents[1]
 TINY = replace(PRESETS["tiny"], images=64)
@@ -192,6 +192,22 @@ def test_without_the_layout_a_run_needs_no_layouts(data, tmp_path):
         train(TINY, str(bare), tmp_path / "run")
     train(replace(TINY, layout=0.0), str(bare), tmp_path / "run")
     assert (tmp_path / "run" / "checkpoint" / "config.json").exists()
+
+
+def test_any_preset_is_trained_on_the_labs_data(data, tmp_path, monkeypatch, capsys):
+    lab = tmp_path / "lab"
+    shutil.copytree(f"{data}/images", lab / "iclevr")
+    (lab / "train.json").write_bytes((Path(data) / "labels.json").read_bytes())
+    arguments = ["--preset", "tiny", "--images", "16", "--data", f"iclevr:{lab / 'iclevr'}", "--out", str(lab / "run")]
+    monkeypatch.setattr("sys.argv", ["train", *arguments])
+    main()
+    assert "has no layouts: the layout loss" in capsys.readouterr().out
+    assert Pipeline.from_pretrained(lab / "run" / "checkpoint").generate([["red cube"]], steps=1).shape == (
+        1,
+        3,
+        64,
+        64,
+    )
 
 
 def test_a_run_can_begin_with_the_weights_of_another(data, tmp_path):

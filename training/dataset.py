@@ -1,7 +1,8 @@
 """Labelled pictures in memory: a folder that training.render wrote, or the lab's own data.
 
 `load(source)` understands both: "FOLDER" holds images/*.png (64x64) and labels.json; "iclevr:FOLDER" holds the lab's
-320x240 PNGs with train.json beside or above them, squashed to 64x64 as the lab does (bilinear with antialiasing).
+320x240 PNGs with train.json beside, above or in file/ beside them, squashed to 64x64 as the lab does (bilinear with
+antialiasing).
 """
 
 from collections.abc import Sequence
@@ -37,9 +38,14 @@ def load(source: str | Path) -> tuple[Tensor, Tensor]:
 
 def load_counts(source: str | Path) -> tuple[Tensor, Tensor]:
     """Images as of `load`, and how many of each label they show: int64 (N, 24), 0, 1, or 2 for two and more."""
-    if str(source).startswith(LAB_PREFIX):
+    if is_lab(source):
         return _load_iclevr(str(source).removeprefix(LAB_PREFIX))
     return _load_folder(source)
+
+
+def is_lab(source: str | Path) -> bool:
+    """Whether this is the lab's data, which has no layouts."""
+    return str(source).startswith(LAB_PREFIX)
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -57,14 +63,15 @@ def _load_folder(folder: str | Path) -> tuple[Tensor, Tensor]:
 
 
 def _load_iclevr(folder: str | Path) -> tuple[Tensor, Tensor]:
-    """The lab's folder: train.json in it or above it, the PNGs in it or in one of its subfolders.
+    """The lab's folder: train.json in it, above it or in "file" there; the PNGs in it or in a subfolder.
 
     An objects.json beside train.json must give the labels the numbers that they have here.
     """
     folder = Path(folder)
     if not folder.is_dir():
         raise DatasetError(f"{folder} is no folder")
-    label_file = _first_file([folder / "train.json", folder.parent / "train.json"])
+    homes = [folder, folder / "file", folder.parent, folder.parent / "file"]
+    label_file = _first_file([home / "train.json" for home in homes])
     if (objects := label_file.with_name("objects.json")).is_file():
         label_names.read_objects(objects)
     return _load(label_file, [folder, *sorted(path for path in folder.iterdir() if path.is_dir())], squash=True)
@@ -75,7 +82,7 @@ def load_layouts(source: str | Path, count: int) -> Tensor:
 
     Raises DatasetError where there is no such file, as in the lab's data, or where it does not fit.
     """
-    path = Path(source) / "layouts.npy"
+    path = Path(str(source).removeprefix(LAB_PREFIX)) / "layouts.npy"
     if not path.is_file():
         raise DatasetError(f"there is no {path}, which training.render writes; a preset with layout = 0 needs none")
     try:

@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
+from ddpm.scores import judge, with_error
 from training import dataset, markdown
-from training.evaluate import draw, judge, with_error
+from training.evaluate import draw
 from training.frechet import frechet_distance
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps

@@ -20,8 +20,9 @@ from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.pipeline import BATCH, Settings
+from ddpm.scores import judge, with_error
 from training import dataset, markdown
-from training.evaluate import judge, make_place, with_error
+from training.evaluate import make_place
 
 STARTS = (1000, 800, 600, 500, 400, 300, 200, 100, 40)
 

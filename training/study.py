@@ -28,10 +28,11 @@ from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.denoiser import Denoiser
+from ddpm.scores import judge, with_error
 from ddpm.trajectory import to_picture
 from training import dataset, markdown
 from training.benchmark import hardware
-from training.evaluate import draw, judge, with_error
+from training.evaluate import draw
 from training.presets import PRESETS, STUDY, TrainConfig
 from training.train import train
 

@@ -331,6 +331,9 @@ def main() -> None:
         if args.images < 1:
             parser.error(f"--images must be at least 1, got {args.images}")
         config = replace(config, images=args.images)
+    if dataset.is_lab(args.data) and (config.layout or config.focus):
+        print(f"{args.data} has no layouts: the layout loss and the weights of pixels near objects are left out")
+        config = replace(config, layout=0.0, focus=0.0)
     try:
         train(config, args.data, args.out, args.minutes, args.resume, args.init)
     except (OSError, ValueError) as error:
