@@ -59,12 +59,27 @@ def models(work: Path) -> list[str]:
 
 def test_the_distance_stands_beside_its_floor(work: Path) -> None:
     out = work / "frechet.json"
-    frechet.main([*models(work), "--data", str(work / "data"), "--count", "3", "--steps", "2", "--json", str(out)])
+    frechet.main(
+        [
+            *models(work),
+            "--data",
+            str(work / "data"),
+            "--count",
+            "3",
+            "--steps",
+            "2",
+            "--json",
+            str(out),
+            "--second-opinion",
+        ]
+    )
     report = json.loads(out.read_text())
     assert report["count"] == 3
     assert report["steps"] == 2
     assert report["frechet_distance"] > 0
     assert report["floor"] > 0
+    assert report["kernel_distance"] > abs(report["kernel_floor"])  # three pictures of noise
+    assert report["kernel_distance_error"] is None
 
 
 def test_too_few_renders_are_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

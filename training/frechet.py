@@ -5,7 +5,8 @@
 
 The first `count` pictures of the folder name the label sets and are the truth. The distance between them and the next
 `count` ones is the floor: what two sets of real pictures are apart. Distances of different counts must not be
-compared: small samples look farther apart than they are.
+compared: small samples look farther apart than they are. With --second-opinion also the kernel distance of the same
+pictures, in the features of a network that is not ours (see `training.kernel`).
 """
 
 from __future__ import annotations
@@ -14,13 +15,14 @@ import argparse
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.samplers import SAMPLERS
-from training import dataset
+from training import dataset, kernel
 from training.evaluate import make_place
 
 
@@ -45,6 +47,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
     parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
     parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
+    parser.add_argument(
+        "--second-opinion", action="store_true", help="the kernel distance in a foreign network's features as well"
+    )
     parser.add_argument("--json", required=True, type=Path, help="where the figures go")
     args = parser.parse_args(arguments)
     try:
@@ -54,18 +59,25 @@ def main(arguments: list[str] | None = None) -> None:
         images, conditions = dataset.load(args.data)
         if not 2 <= args.count <= len(images) // 2:
             raise ValueError(f"--count must be from 2 to half of the {len(images)} pictures of {args.data}")
+        foreign = kernel.load() if args.second_opinion else None
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     real = evaluator.features(dataset.to_float(images[: 2 * args.count]))
     drawn = pipe.generate([labels.decode(row) for row in conditions[: args.count]], **asdict(settings))
-    report = {
+    report: dict[str, Any] = {
         "checkpoint": args.checkpoint,
         "count": args.count,
         **asdict(settings),
         "frechet_distance": round(frechet_distance(evaluator.features(drawn), real[: args.count]), 4),
         "floor": round(frechet_distance(real[: args.count], real[args.count :]), 4),
     }
+    if foreign:
+        real = kernel.features(foreign, dataset.to_float(images[: 2 * args.count]))
+        sides = {"kernel_distance": kernel.features(foreign, drawn), "kernel_floor": real[args.count :]}
+        for name, side in sides.items():
+            report[name] = float(f"{kernel.kernel_distance(side, real[: args.count]):.3g}")
+            report[f"{name}_error"] = kernel.standard_error(side, real[: args.count])
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 
