@@ -1,7 +1,6 @@
 """The stage in a headless browser: player, chart, verdict and heat maps."""
 
 import json
-import time
 from collections.abc import Iterator
 
 import pytest
@@ -82,35 +81,74 @@ def test_two_boxes_become_a_picture_step_by_step(page: Page) -> None:
     assert chips(page, "requested") == ["red cube 90 % seen", "cyan sphere 10 % not yet"]
 
 
-def test_a_run_can_be_stopped_and_another_started(page: Page) -> None:
-    page.route(
-        "**/cancel*", answer_late
-    )  # the last word of the first run comes when somebody quick has started another
+def stop_button(page: Page) -> Locator:
+    return page.locator("#stop")
+
+
+def start_long(page: Page) -> None:
     page.get_by_label("1000", exact=True).check()
     generate(page).click()
+
+
+def test_a_run_can_be_stopped_and_another_started(page: Page) -> None:
+    page.evaluate("DDPM.CLOSING = 1e9")  # only the server's word counts
+    held: list[Route] = []
+    page.route("**/cancel*", lambda route: held.append(route))
+    start_long(page)
     expect(state(page)).to_contain_text("Denoising")
-    page.get_by_role("button", name="Stop").click()
+    with page.expect_request("**/cancel*"):
+        stop_button(page).click()
     expect(state(page)).to_have_text("Stopped")
+    expect(generate(page)).to_be_disabled()  # the last words of the first run would fall on the next one
+    with page.expect_response("**/cancel*") as answer:
+        held[0].continue_()
+    assert answer.value.status == 200
     page.get_by_label("10", exact=True).check()
     draw(page)
     expect_step(page, 10, 10)
 
 
-def answer_late(route: Route) -> None:
-    time.sleep(0.5)
-    route.continue_()
+def test_what_is_asked_for_after_stop_starts_when_it_may(page: Page) -> None:
+    start_long(page)
+    expect(state(page)).to_contain_text("Denoising")
+    held: list[Route] = []
+    page.route("**/cancel*", lambda route: held.append(route))
+    with page.expect_request("**/cancel*"):
+        stop_button(page).click()
+    expect(state(page)).to_have_text("Stopped")
+    page.get_by_role("button", name="Fast").click()
+    expect(state(page)).to_have_text("Stopped")
+    held[0].continue_()
+    expect(state(page)).to_contain_text("Finished in")
+    expect_step(page, 10, 10)
 
 
 def test_after_stop_another_run_may_start_even_if_the_server_never_answers(page: Page) -> None:
     page.evaluate("DDPM.CLOSING = 300")
     page.route("**/cancel*", lambda route: None)
-    page.get_by_label("1000", exact=True).check()
-    generate(page).click()
+    start_long(page)
     expect(state(page)).to_contain_text("Denoising")
-    page.get_by_role("button", name="Stop").click()
-    expect(generate(page)).to_be_disabled()
-    expect(generate(page)).to_be_enabled()
+    stop_button(page).click()
     expect(state(page)).to_have_text("Stopped")
+    expect(generate(page)).to_be_enabled()
+
+
+def test_a_run_can_be_stopped_as_soon_as_the_server_has_heard_of_it(page: Page) -> None:
+    late: list[Route] = []
+    page.route("**/queue/join*", lambda route: late.append(route))
+    with page.expect_request("**/queue/join*"):
+        start_long(page)
+    expect(state(page)).to_contain_text("Waiting")
+    expect(stop_button(page)).to_be_disabled()  # Gradio could not name the run to the server, which would go on with it
+    with page.expect_request("**/cancel*") as cancel:
+        late[0].continue_()
+        stop_button(page).click()
+    page.unroute("**/queue/join*")
+    assert json.loads(cancel.value.post_data or "")["event_id"]
+    expect(state(page)).to_have_text("Stopped")
+    page.get_by_label("10", exact=True).check()
+    draw(page)
+    expect_step(page, 10, 10)
 
 
 def test_what_the_server_refuses_is_said_and_the_page_goes_on(page: Page) -> None:

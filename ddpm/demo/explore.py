@@ -34,7 +34,7 @@ from ddpm.trajectory import to_uint8
 LOOKS = 8
 """A run shows itself about so often while it denoises."""
 
-REST = 0.25  # seconds, the longest time after Stop that a run goes on
+REST = 0.25  # seconds, about the longest time after Stop that a run goes on
 
 KEEP = 70
 """Percent of the way back that recoloring takes: the color can still change, and the places stay."""

@@ -101,12 +101,10 @@ class Studio:
     def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
         """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
         scene = check(scene)
-        if (known := self._known(scene, seed, settings)) is not None:
-            return known
-        stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
-        trajectory = Trajectory.collect(stream, [scene], seed, settings)
-        self._remember(trajectory)
-        return trajectory
+        while (known := self._known(scene, seed, settings)) is None:
+            for _ in self.drawing(scene, seed, settings):
+                pass
+        return known
 
     def drawing(self, scene: Sequence[str], seed: int, settings: Settings) -> Iterator[Step]:
         """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""

@@ -135,7 +135,7 @@ SHOWN = f"""(stage) => [
 ]"""
 """The script from the value of the stage to that of the row."""
 
-START = "() => { document.getElementById('generate').click(); }"
+START = "() => { DDPM.start('generate'); }"
 """The script that presses Generate, which does nothing while a run is on."""
 
 

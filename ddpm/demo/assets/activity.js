@@ -1,7 +1,8 @@
 // What the screens of Compare and Explore have in common: when they may start, what state they are in, what the
-// evaluator says. See activity.py.
+// evaluator says; and the two buttons of a run, the stage's too. See activity.py.
 (() => {
   DDPM.CLOSING = 10000; // ms: so long at most after Stop nothing new may start, where the server does not answer
+  const GRACE = 100; // ms in which the last words of a run that is over may still come
 
   const MAX_OBJECTS = __MAX_OBJECTS__;
   const BUSY = ["waiting", "running"];
@@ -16,7 +17,65 @@
     return Number.isSafeInteger(seed) && seed >= 0 ? "" : "picker.seed";
   }
 
-  Object.assign(DDPM, { MAX_OBJECTS, refusal });
+  // The buttons that start and stop the runs of `element`. After Stop nothing new may start until Gradio says that the
+  // old run is over ("closed", see stage.py), whose last words would fall on the new one; what is asked for meanwhile
+  // starts then. A run that waits can be stopped once the server has answered that it waits: before, Gradio says that
+  // it is over, and it goes on.
+  class Buttons {
+    constructor(element, start, stop) {
+      Object.assign(this, { start, stop, state: "", closing: 0, joining: false, wanted: false });
+      element.addEventListener("closed", () => this.closing && this.close(GRACE));
+      Buttons.all[start] = this;
+    }
+
+    get busy() {
+      return BUSY.includes(this.state);
+    }
+
+    follow(state) {
+      if (state === "stopped" && this.busy) this.close(DDPM.CLOSING);
+      if (state === "waiting" && !this.busy) this.joining = true;
+      this.state = state;
+      this.press();
+    }
+
+    press() {
+      const stoppable = this.state === "running" || (this.state === "waiting" && !this.joining);
+      for (const [id, allowed] of [[this.start, !this.busy && !this.closing], [this.stop, stoppable]]) {
+        const button = byId(id);
+        if (button) button.disabled = !allowed;
+      }
+    }
+
+    close(wait) {
+      clearTimeout(this.closing);
+      this.closing = setTimeout(() => {
+        this.closing = 0;
+        this.press();
+        if (this.wanted) byId(this.start).click();
+        this.wanted = false;
+      }, wait);
+    }
+
+    joined() {
+      this.joining = false;
+      this.press();
+    }
+  }
+  Buttons.all = {};
+  new PerformanceObserver((seen) => {
+    if (!seen.getEntries().some((entry) => entry.name.includes("/queue/join"))) return;
+    for (const buttons of Object.values(Buttons.all)) buttons.joined();
+  }).observe({ type: "resource" });
+
+  // Press a start button; after Stop as soon as that may be.
+  function start(id) {
+    const buttons = Buttons.all[id];
+    if (buttons.closing) buttons.wanted = true;
+    else byId(id).click();
+  }
+
+  Object.assign(DDPM, { MAX_OBJECTS, refusal, Buttons, start });
 
   // Keep a screen up to date with its value. draw(view) shows everything but the state.
   DDPM.activity = ({ name, element, props, trigger, watch, draw }) => {
@@ -24,32 +83,16 @@
     const status = root.querySelector('[data-part="state"]');
     let view = {};
     let stopped = false;
-    let closing = 0; // the timer that ends the wait after Stop
-
-    function press() {
-      const busy = BUSY.includes(root.dataset.state);
-      for (const [id, allowed] of [["start", !busy && !closing], ["stop", busy]]) {
-        const button = byId(`${name}-${id}`);
-        if (button) button.disabled = !allowed;
-      }
-    }
-
-    // The server has ended the run that was stopped: another may start, which its last words can no longer reach.
-    function close() {
-      clearTimeout(closing);
-      closing = 0;
-      press();
-    }
+    const buttons = new Buttons(element, `${name}-start`, `${name}-stop`);
 
     function show() {
-      if (props.value.state === "failed" && closing) return; // the last words of the run that was stopped
+      if (props.value.state === "failed" && buttons.closing) return; // the last words of the run that was stopped
       view = { ...view, ...props.value };
-      if (view.state === "stopped" && BUSY.includes(root.dataset.state)) closing = setTimeout(close, DDPM.CLOSING);
       if (view.state === "stopped") stopped = true;
       if (view.state === "waiting" || view.state === "refused") stopped = false;
       const state = stopped ? "stopped" : view.state; // after Stop, pictures may still be on their way
       root.dataset.state = state;
-      press();
+      buttons.follow(state);
       if (state === "refused" && view.message) {
         delete status.dataset.text;
         status.textContent = view.message;
@@ -62,13 +105,13 @@
     }
 
     element.addEventListener("ask", ({ detail }) => {
-      if (BUSY.includes(root.dataset.state) || closing) return; // asked by another button than the one to start it
+      if (buttons.busy) return; // asked by another button than the one to start it
+      if (buttons.closing) return (buttons.wanted = true);
       const problem = refusal(detail.labels, detail.seed);
       if (!problem) return trigger("submit");
       props.value = { state: "refused", problem, values: { most: MAX_OBJECTS }, message: "" };
       show();
     });
-    element.addEventListener("closed", () => closing && setTimeout(close, 100)); // a last word may be on its way
     show();
     watch("value", show);
     document.addEventListener("localechange", () => draw(view, root.dataset.state));

@@ -7,26 +7,20 @@ const WORDS = {
   unrequested: { open: "seen", done: "extra" },
 };
 const MOST_UNREQUESTED = 3;
-const BUSY = ["waiting", "running"];
 
 const part = (role) => element.querySelector(`[data-role="${role}"]`);
 const percent = (share) => `${Math.round(100 * share)}\u202f%`;
 const root = part("stage");
 
 const player = new DDPM.Player(part("player"), (frame, k) => moved(frame, k));
+const buttons = new DDPM.Buttons(element, "generate", "stop");
 const chart = new DDPM.Chart(part("charts"), (k) => player.seek(k, true));
 
 let view = {};
 let run = new DDPM.Run(1);
 let taken = 0; // chunks of the value that the run has
-let closing = 0; // the timer that ends the wait after Stop
 let overId = 0; // this run and all before it may send no more; later runs have larger ids
 let heat = { maps: null, shown: null, asked: null };
-
-function press(id, allowed) {
-  const button = document.getElementById(id);
-  if (button) button.disabled = !allowed;
-}
 
 // The value is a whole run as far as it has come, or some of its keys alone, such as a new state or the heat maps.
 function take() {
@@ -37,7 +31,8 @@ function take() {
     return;
   }
   const fresh = value.run !== view.run;
-  if (fresh && view.run && root.dataset.state !== "waiting") overId = Math.max(overId, value.run); // nobody waits for it
+  const awaited = ["waiting", "failed"].includes(root.dataset.state);
+  if (fresh && view.run && !awaited) overId = Math.max(overId, value.run); // nobody waits for it
   if (value.run <= overId) return; // the last words of an old run
   if (fresh) begin(value);
   view = value;
@@ -62,8 +57,7 @@ function begin(value) {
 
 function setState(state, message = "") {
   const before = root.dataset.state;
-  if (state === "failed" && closing) return; // the last words of the run that was stopped
-  if (state === "failed" && !BUSY.includes(before)) return;
+  if (state === "failed" && (buttons.closing || !buttons.busy)) return; // the last words of a run that was stopped
   if (state !== "running") run.ended = true;
   if (["waiting", "stopped", "failed", "refused"].includes(state)) {
     overId = view.run ?? 0;
@@ -73,20 +67,11 @@ function setState(state, message = "") {
   root.dataset.message = message;
   if (state !== before && state === "example") player.seek(telling());
   showState();
-  if (state === "stopped" && BUSY.includes(before)) closing = setTimeout(close, DDPM.CLOSING);
-  press("generate", !BUSY.includes(state) && !closing);
-  press("stop", BUSY.includes(state));
+  buttons.follow(state);
   if (state === "waiting" && before !== state) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
   }
-}
-
-// The server has ended the run that was stopped: another may start, which its last words can no longer reach.
-function close() {
-  clearTimeout(closing);
-  closing = 0;
-  press("generate", !BUSY.includes(root.dataset.state));
 }
 
 // The frame of the example in which the objects can first be seen through the noise.
@@ -211,7 +196,6 @@ function showHeat(label) {
   showChips(frame);
 }
 
-element.addEventListener("closed", () => closing && setTimeout(close, 100)); // a last word may be on its way
 part("legend").querySelector(".ramp").style.background = DDPM.heatGradient;
 document.addEventListener("localechange", () => {
   const frame = run.frames[player.k];
