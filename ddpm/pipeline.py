@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ddpm import checkpoint, labels
+from ddpm.backends import Switching, openvino
 from ddpm.denoiser import Denoiser
 from ddpm.precision import cpu_dtype
 from ddpm.samplers import SAMPLERS, Step, sample
@@ -55,6 +56,7 @@ class Pipeline:
             for layer in self.network.modules():
                 if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
                     layer.to(dtype)  # once, where autocast would convert the same weights at every forward
+        self._backend: Switching | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
@@ -71,6 +73,16 @@ class Pipeline:
             return cls(network, config, device, dtype)
         except ValueError as error:
             raise checkpoint.CheckpointError(f"{source}: {error}") from error
+
+    def accelerate(self) -> Switching | None:
+        """Let a faster backend run the network as soon as it is built and checked, in a thread; eager torch until then.
+
+        A seed's picture then differs from eager's by rounding. Returns what can be waited for, the same at every call;
+        None where there is nothing faster than eager: on a GPU.
+        """
+        if self._backend is None and self.device.type == "cpu":
+            self._backend = Switching(self.network, self.dtype, "OpenVINO", openvino.prepare)
+        return self._backend
 
     def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
         """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""
@@ -180,7 +192,8 @@ class Pipeline:
         start: int | None = None,
     ) -> Iterator[Step]:
         schedule = self.config.schedule
-        denoiser = Denoiser(self.network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
+        network = self.network if self._backend is None else self._backend.current()
+        denoiser = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
         x, conditions = x.to(self.device), conditions.to(self.device)
 
         def noise() -> Tensor:

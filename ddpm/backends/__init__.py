@@ -1,0 +1,80 @@
+"""How a network is run: eager torch, or a faster way that first has to give what eager gives.
+
+A backend is `prepare(network, dtype) -> Network`, for a network on its device; the denoiser does not know which.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from ddpm.denoiser import Network
+from ddpm.labels import NULL, NUM_LABELS
+
+Prepare = Callable[[nn.Module, torch.dtype], Network]
+
+TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
+"""Largest difference from eager that the first check lets pass, as a share of eager's largest output."""
+
+log = logging.getLogger(__name__)
+
+
+class BackendError(RuntimeError):
+    """A backend that is missing here, or does not give what eager gives."""
+
+
+class Switching:
+    """Runs a network eagerly at first, and with the backend as soon as a thread of its own has built and checked it.
+
+    So nobody waits for a compiler, and where the backend fails, eager stays, with one line in the log.
+    A run takes `current()` once and keeps it to its end: within one run all steps are computed in one way.
+    """
+
+    def __init__(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare) -> None:
+        self.name = "eager"
+        self._network: Network = network
+        self._thread = threading.Thread(
+            target=self._build, args=(network, dtype, name, prepare), name=f"{name} backend", daemon=True
+        )
+        self._thread.start()
+
+    def current(self) -> Network:
+        """The fastest way that is ready."""
+        return self._network
+
+    def wait(self, timeout: float | None = None) -> str:
+        """Wait for the backend to be ready or refused; returns the name of what runs now."""
+        self._thread.join(timeout)
+        return self.name
+
+    def _build(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare) -> None:
+        try:
+            run = prepare(network, dtype)
+            check(network, run, dtype)
+        except Exception as error:  # whatever a foreign runtime raises, eager still works
+            log.warning("%s is not used, eager torch runs the network: %s", name, str(error).partition("\n")[0])
+            return
+        self._network, self.name = run, name
+
+
+@torch.no_grad()
+def check(network: nn.Module, run: Network, dtype: torch.dtype) -> None:
+    """Compare a backend with eager at both ends of time, with labels and without. Raises BackendError."""
+    parameter = next(network.parameters())
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(2, 3, 64, 64, generator=generator).to(parameter.device)
+    labels = torch.stack([torch.eye(NUM_LABELS)[0], torch.full((NUM_LABELS,), float(NULL))]).to(parameter.device)
+    for share in (0.05, 0.95):
+        time = torch.full((2,), share, device=parameter.device)
+        with torch.autocast(parameter.device.type, dtype, enabled=dtype != torch.float32):
+            wanted = network(x, time, labels).float()
+        given = run(x, time, labels)
+        if given.shape != wanted.shape:
+            raise BackendError(f"it gives shape {tuple(given.shape)}, not {tuple(wanted.shape)}")
+        worst = float((given - wanted).abs().max() / wanted.abs().max().clamp_min(1e-6))
+        if not worst <= TOLERANCE[dtype]:  # a NaN fails too
+            raise BackendError(f"it differs from eager by {worst:.2g} of the largest output at t / T = {share}")

@@ -1,0 +1,127 @@
+"""A faster way to run the network gives eager's pictures, or is not used."""
+
+import logging
+import sys
+import threading
+
+import pytest
+import torch
+
+from ddpm import Pipeline, backends
+from ddpm.backends import Switching, openvino
+from ddpm.checkpoint import ModelConfig
+from ddpm.networks import build
+from ddpm.schedule import NoiseSchedule
+
+SMALL = {"channels": [48, 48], "blocks": [1, 1, 1]}
+CONFIGS = {
+    "unet": ModelConfig("small", "unet", SMALL, "v", NoiseSchedule("cosine"), "sde-dpm++", 4, 2.0),
+    "staged": ModelConfig(
+        "two", "staged", {"until": [0.5, 1.0], "options": [SMALL, SMALL]}, "v", NoiseSchedule("cosine"), "ddim", 4, 2.0
+    ),
+}
+SCENES = [["red cube"], ["blue sphere", "gray cube"], []]
+
+
+def pipeline(kind: str) -> Pipeline:
+    torch.manual_seed(0)
+    config = CONFIGS[kind]
+    network = build(config.network, config.options)
+    with torch.no_grad():
+        for parameter in network.parameters():  # layers that start at zero would hide what stands behind them
+            parameter.add_(0.02 * torch.randn_like(parameter))
+    return Pipeline(network, config)
+
+
+@pytest.fixture(scope="module")
+def fast() -> Pipeline:
+    pytest.importorskip("openvino")
+    pipe = pipeline("staged")
+    assert pipe.accelerate().wait() == "OpenVINO"
+    return pipe
+
+
+@pytest.mark.parametrize("kind", CONFIGS)
+def test_openvino_draws_the_picture_that_eager_draws(kind: str) -> None:
+    pytest.importorskip("openvino")
+    pipe = pipeline(kind)
+    eager = pipe.generate(SCENES, seed=3)
+    assert pipe.accelerate().wait() == "OpenVINO"
+    torch.testing.assert_close(pipe.generate(SCENES, seed=3), eager, atol=1e-3, rtol=0)
+
+
+def test_a_batch_equals_singles(fast: Pipeline) -> None:
+    singles = torch.cat([fast.generate([scene], seed=3 + i) for i, scene in enumerate(SCENES)])
+    torch.testing.assert_close(fast.generate(SCENES, seed=3), singles, atol=1e-4, rtol=0)
+
+
+def test_two_runs_in_turn_do_not_touch_each_other(fast: Pipeline) -> None:
+    one, two = (list(fast.stream([["red cube"]], seed=seed)) for seed in (1, 2))
+    for i, steps in enumerate(
+        zip(fast.stream([["red cube"]], seed=1), fast.stream([["red cube"]], seed=2), strict=True)
+    ):
+        torch.testing.assert_close(steps[0].x0, one[i].x0)
+        torch.testing.assert_close(steps[1].x0, two[i].x0)
+
+
+def test_threads_may_draw_at_once(fast: Pipeline) -> None:
+    wanted = [fast.generate([["red cube"]], seed=seed) for seed in range(4)]
+    given: dict[int, torch.Tensor] = {}
+
+    def draw(seed: int) -> None:
+        given[seed] = fast.generate([["red cube"]], seed=seed)
+
+    threads = [threading.Thread(target=draw, args=(seed,)) for seed in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for seed, picture in enumerate(wanted):
+        torch.testing.assert_close(given[seed], picture)
+
+
+def test_a_missing_backend_leaves_eager_and_one_line(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture):
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    pipe = pipeline("unet")
+    eager = pipe.generate(SCENES, seed=3)
+    with caplog.at_level(logging.WARNING):
+        assert pipe.accelerate().wait() == "eager"
+    assert torch.equal(pipe.generate(SCENES, seed=3), eager)
+    (record,) = caplog.records
+    assert "OpenVINO is not used" in record.getMessage() and "\n" not in record.getMessage()
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda network: lambda *inputs: 1.01 * network(*inputs), "differs from eager by 0.01"),
+        (lambda network: lambda *inputs: torch.nan * network(*inputs), "differs from eager by nan"),
+        (lambda network: lambda *inputs: network(*inputs)[:1], "shape"),
+        (lambda network: {}["no such thing"], "no such thing"),
+    ],
+)
+def test_a_backend_that_is_wrong_is_not_used(broken, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    network = pipeline("unet").network
+    switching = Switching(network, torch.float32, "broken", lambda network, dtype: broken(network))
+    assert switching.wait() == "eager"
+    assert switching.current() is network
+    assert reason in caplog.text
+
+
+def test_until_the_backend_is_ready_eager_runs() -> None:
+    network, ready = pipeline("unet").network, threading.Event()
+
+    def prepare(network, dtype):
+        ready.wait(60)
+        return lambda *inputs: network(*inputs)
+
+    switching = Switching(network, torch.float32, "slow", prepare)
+    assert (switching.current(), switching.name) == (network, "eager")
+    ready.set()
+    assert switching.wait() == "slow"
+    assert switching.current() is not network
+
+
+def test_the_network_itself_is_left_as_it_was(fast: Pipeline) -> None:
+    assert not any(isinstance(module, openvino.Compiled) for module in fast.network.modules())
+    backends.check(fast.network, fast.network, torch.float32)
