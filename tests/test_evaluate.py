@@ -15,7 +15,7 @@ from ddpm.networks import build
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
-from training import benchmark, evaluate, train_evaluator
+from training import benchmark, evaluate, speed, train_evaluator
 from training.render import main as render
 
 SCENES = [["red cube"], [], ["blue sphere", "gray cube"]]
@@ -228,7 +228,10 @@ def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(benchmark, "REPEATS", 1)
+    monkeypatch.setattr(benchmark, "FEW", 1)
+    monkeypatch.setattr(benchmark, "PICTURES", (1,))
     monkeypatch.setattr(benchmark, "PAGE_STEPS", 2)
+    monkeypatch.setattr(speed, "REPORT_WIDTH", 8)
     out = work / "speed.json"
     places = ["--checkpoint", str(work / "model"), "--evaluator", str(work / "evaluator"), "--json", str(out)]
     benchmark.main(places)
@@ -239,3 +242,28 @@ def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
     assert set(report["page"]) == {"steps", "generate", "frames", "charts", "share", "after"}
     assert report["page"]["steps"] == 2 and report["page"]["generate"] > 0
     assert report["hardware"]["threads"] >= 1 and report["hardware"]["device"]
+    one = report["against_others"]["1"]
+    assert one["report"]["seconds_if_all_steps_cost_the_same"] == pytest.approx(1000 * one["report"]["step_seconds"])
+    assert one["diffusers"]["times_slower"] > 1
+    assert all(0 < share < 2 for share in report["share_of_convolution_rate_by_batch"].values())
+    assert report["training"]["images_per_second"] > 0 and report["start_to_first_frame_seconds"] > 0
+    assert report["student"] is None
+    assert report["peak_bytes"] > 1e8
+
+
+def test_flop_are_those_of_the_convolutions_counted_by_hand() -> None:
+    class Network(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 8, 3, padding=1)
+
+        def forward(self, x: torch.Tensor, time: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+            return self.conv(x)
+
+    assert speed.forward_flop(Network()) == 2 * 9 * 3 * 8 * 64 * 64
+
+
+def test_calls_are_timed_in_turn() -> None:
+    order: list[str] = []
+    medians = speed.interleaved({name: lambda name=name: order.append(name) for name in "ab"}, repeats=2)
+    assert "".join(order) == "ababab" and set(medians) == {"a", "b"}

@@ -1,17 +1,20 @@
 """Measure speed here: `python -m training.benchmark --json OUT`.
 
 Times are medians over repeats, after a warm-up, of the code that the page runs: the network inside its denoiser at
-several batch sizes (conditional only, so that one call is one forward), a picture at the model's own settings, and what
-the page adds to that.
+several batch sizes (conditional only, so that one call is one forward) and its share of the fastest convolution here, a
+picture at the model's own settings, what the page adds to that, how cost grows, what other networks take
+(`training.speed`), and what a faster backend gains. What is compared is timed in turn.
 """
 
 import argparse
 import json
+import os
 import platform
 import statistics
 import time
 from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +22,18 @@ import torch
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.demo.handlers import Judge, Studio
-from ddpm.denoiser import Denoiser
+from ddpm.denoiser import Denoiser, Network
+from training import speed
 from training.evaluate import make_place
+from training.speed import SCENE
 
 BATCHES = (1, 2, 8, 16)
 REPEATS = 11
+FEW = 3  # repeats of what takes seconds
 PAGE_STEPS = 25
-SCENE = ["red cube", "blue sphere", "yellow cylinder"]
+PICTURES = (1, 4)
+GROWTH_IMAGES = (1, 2, 4, 8)
+GROWTH_STEPS = (5, 10, 25)
 
 
 def median_seconds(call: Callable[[], object], repeats: int, device: torch.device) -> float:
@@ -88,6 +96,79 @@ def _until_done(studio: Studio, sampler: str, steps: int, guidance: float) -> No
             return
 
 
+def growth(pipe: Pipeline) -> dict[str, dict[str, float]]:
+    """Seconds of `generate` over images, steps and threads, each with the rest at the model's own settings."""
+    threads = torch.get_num_threads()
+
+    def with_threads(count: int) -> object:
+        torch.set_num_threads(count)
+        try:
+            return pipe.generate([SCENE], steps=few)
+        finally:
+            torch.set_num_threads(threads)
+
+    most = pipe.config.schedule.steps
+    few = min(GROWTH_STEPS[0], most)
+    images = {str(n): partial(pipe.generate, [SCENE] * n, steps=few) for n in GROWTH_IMAGES}
+    steps = {str(n): partial(pipe.generate, [SCENE], steps=n) for n in GROWTH_STEPS if n <= most}
+    counts = {str(n): partial(with_threads, n) for n in sorted({1, threads})}
+    return {
+        f"images_at_{few}_steps": speed.interleaved(images, FEW),
+        "steps": speed.interleaved(steps, FEW),
+        f"threads_at_{few}_steps": speed.interleaved(counts, FEW),
+    }
+
+
+def student(pipe: Pipeline, folder: Path) -> dict[str, float] | None:
+    """Seconds for a picture by the few-step student and by the model, in turn; None where it is not there."""
+    if not (folder / "config.json").is_file():
+        return None
+    fast = Pipeline.from_pretrained(folder)
+    return speed.interleaved(
+        {"student": lambda: fast.generate([SCENE]), "model": lambda: pipe.generate([SCENE])}, REPEATS
+    )
+
+
+def backend(pipe: Pipeline, peak: float, flop: int) -> dict[str, Any] | None:
+    """The backend that runs the network faster than eager torch, timed against it in turn; None where none does."""
+    start = time.perf_counter()
+    switching = pipe.accelerate()
+    if switching is None or switching.wait() == "eager":
+        return None
+    ready = time.perf_counter() - start
+    ways: dict[str, Network] = {"eager": pipe.network, switching.name: switching.current()}
+    forward = {}
+    for batch in BATCHES:
+        x = torch.randn(batch, 3, 64, 64)
+        condition = labels.encode([SCENE] * batch)
+        calls = {
+            name: partial(
+                torch.no_grad()(Denoiser(network, pipe.config.schedule, pipe.config.prediction, dtype=pipe.dtype)),
+                x,
+                pipe.config.schedule.steps // 2,
+                condition,
+            )
+            for name, network in ways.items()
+        }
+        forward[str(batch)] = speed.interleaved(calls, REPEATS)
+    return {
+        "name": switching.name,
+        "seconds_until_ready": ready,
+        "forward_seconds_by_batch": forward,
+        "share_of_convolution_rate_by_batch": {
+            n: int(n) * flop / its[switching.name] / peak for n, its in forward.items()
+        },
+        "generate_seconds": generate_seconds(pipe, repeats=FEW),
+    }
+
+
+def rounded(value: Any) -> Any:
+    """The same report with its numbers at four digits."""
+    if isinstance(value, dict):
+        return {key: rounded(its) for key, its in value.items()}
+    return float(f"{value:.4g}") if isinstance(value, float) else value
+
+
 def hardware(device: torch.device) -> dict[str, Any]:
     """What the times were measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
@@ -120,18 +201,33 @@ def main(arguments: list[str] | None = None) -> None:
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    page = page_seconds(pipe, evaluator, glance, REPEATS, PAGE_STEPS)
-    forward = {str(batch): round(forward_seconds(pipe, batch), 6) for batch in BATCHES}
+    began, load = time.perf_counter(), os.getloadavg()[0]
+    page = page_seconds(pipe, evaluator, glance, FEW, PAGE_STEPS)
+    forward = {str(batch): forward_seconds(pipe, batch) for batch in BATCHES}
+    peak = speed.convolution_rate(pipe.device, pipe.dtype)
+    flop = speed.forward_flop(speed.one_stage(pipe))
     report = {
         "checkpoint": args.checkpoint,
         "parameters": sum(parameter.numel() for parameter in pipe.network.parameters()),
         "precision": str(pipe.dtype).removeprefix("torch."),
-        "hardware": hardware(pipe.device),
+        "hardware": {**hardware(pipe.device), "load_before": load},
+        "forward_flop": flop,
+        "convolution_flop_per_second": peak,
         "forward_seconds_by_batch": forward,
-        "generate_seconds": round(generate_seconds(pipe, repeats=3), 5),
+        "share_of_convolution_rate_by_batch": {n: int(n) * flop / s / peak for n, s in forward.items()},
+        "generate_seconds": generate_seconds(pipe, repeats=FEW),
         "settings": asdict(pipe.settings()),
-        "page": {key: round(value, 5) for key, value in page.items()},
+        "page": page,
+        "against_others": {str(n): speed.against_others(pipe, n, FEW) for n in PICTURES},
+        "growth": growth(pipe),
+        "student": student(pipe, Path(args.checkpoint).parent / "fast"),
+        "training": speed.training_rate(pipe, peak),
+        "start_to_first_frame_seconds": speed.start_seconds(args.checkpoint),
+        "backend": backend(pipe, peak, flop),  # last: from here on the pipeline runs on it
+        "peak_bytes": speed.peak_bytes(),
     }
+    report["benchmark_seconds"] = time.perf_counter() - began
+    report = rounded(report)
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(json.dumps(report, indent=2))
 
