@@ -143,7 +143,7 @@ def start_seconds(checkpoint: str) -> float:
 
 
 def peak_bytes() -> int:
-    """The most memory that this process has held at once."""
+    """The most memory that this process has held at once: the benchmark's, with the other networks, not the page's."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 
