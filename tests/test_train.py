@@ -20,7 +20,8 @@ from ddpm.networks.staged import Staged
 from training import dataset
 from training.pairs import HELD_OUT
 from training.presets import PRESETS
-from training.train import batch_indices, draw_timesteps, learning_rate_factor, main, timestep_weights, train
+from training.run import learning_rate_factor
+from training.train import batch_indices, draw_timesteps, main, timestep_weights, train
 
 ROOT = Path(__file__).parents[1]
 TINY = replace(PRESETS["tiny"], images=64)

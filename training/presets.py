@@ -120,6 +120,25 @@ STUDY: dict[str, TrainConfig] = {
 """The systems of the report, three steps beyond it, and two for its claims about the learning rate: a tenth of its own,
 and one that falls to zero at the end. The study adds the default model."""
 
+_FAST = replace(
+    _DEFAULT,
+    name="fast-coarse",
+    since=0.5,
+    images=100_000,
+    learning_rate=3e-4,
+    warmup=1_600,
+    decay=0.8,
+    sampler="ddim",
+    steps=4,
+    guidance=1.0,
+)
+
+DISTILLED: dict[str, TrainConfig] = {
+    "fast-coarse": _FAST,
+    "fast-fine": replace(_FAST, name="fast-fine", since=0.0, until=0.5),
+}
+"""What `training.distill` teaches: the two networks of a model that draws in four calls, without guidance."""
+
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,

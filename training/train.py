@@ -13,18 +13,10 @@ run resumed on the same kind of device goes on as if it had never stopped. Ctrl-
 from __future__ import annotations
 
 import argparse
-import contextlib
-import csv
-import io
-import pickle
-import signal
-import threading
 import time
-from collections.abc import Iterator
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import torch
 from accelerate import Accelerator, PartialState
@@ -39,10 +31,21 @@ from ddpm.networks.unet import LabelAttention, ResidualBlock
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from training import dataset, sample_sheet
-from training.join import parts
 from training.layout import WithLayout, pixel_weights
 from training.pairs import without_held_out
 from training.presets import PRESETS, TrainConfig
+from training.run import (
+    generator,
+    initial_weights,
+    learning_rate_factor,
+    model_config,
+    plain,
+    read_log,
+    read_state,
+    stop_on_signals,
+    update_average,
+    write_log,
+)
 
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
@@ -85,7 +88,7 @@ def train(
     torch.manual_seed(config.seed)
     network = build(config.network, config.options)
     if init is not None:
-        network.load_state_dict(_initial_weights(init, config))
+        network.load_state_dict(initial_weights(init, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":  # the blocks alone: they are nearly all of the work, and alike, so that it takes seconds
         for module in network.modules():
@@ -99,7 +102,7 @@ def train(
     seen = 0
     if resume and state_file.exists():
         state = read_state(state_file)
-        if state["config"] != _plain(config):
+        if state["config"] != plain(config):
             raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
         if state["pictures"] != len(images):
             raise ValueError(f"{state_file} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
@@ -108,7 +111,7 @@ def train(
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     model, optimizer = accelerator.prepare(learner, optimizer)
     model.train()
-    rows = _read_log(log_file, seen)
+    rows = read_log(log_file, seen)
 
     def averaged() -> nn.Module:
         copy = build(config.network, config.options)
@@ -120,10 +123,10 @@ def train(
             return
         state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state["pictures"] = len(images)
-        state["config"] = _plain(config)
+        state["config"] = plain(config)
         checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
-        _write_log(log_file, rows)
-        checkpoint.save(out / "checkpoint", averaged(), _model_config(config, seen, data), dtype=torch.float16)
+        write_log(log_file, rows)
+        checkpoint.save(out / "checkpoint", averaged(), model_config(config, seen, data), dtype=torch.float16)
 
     last_save = last_sheet = time.monotonic()
     losses, since = torch.zeros(2, device=device), (seen, time.monotonic())
@@ -180,7 +183,7 @@ def train(
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
             if time.monotonic() - last_sheet > SAMPLE_EVERY and accelerator.is_main_process:
                 last_sheet = time.monotonic()
-                pipe = Pipeline(averaged(), _model_config(config, seen, data), device)
+                pipe = Pipeline(averaged(), model_config(config, seen, data), device)
                 sheet = out / "samples" / f"{seen:08d}.png"
                 if config.until < 1:
                     start = int(config.until * config.schedule.steps)
@@ -199,11 +202,6 @@ def train(
     save()
 
 
-def generator(seed: int, number: int) -> torch.Generator:
-    """A CPU generator that depends on both numbers."""
-    return torch.Generator().manual_seed((seed << 40) + number)
-
-
 def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
     """Which of `count` pictures come after `seen` images, int64 (batch,): each epoch in an order of its own."""
     place = torch.arange(seen, seen + batch)
@@ -214,18 +212,6 @@ def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
     return torch.randperm(count, generator=generator(seed, -1 - epoch))
-
-
-def read_state(path: Path) -> dict[str, Any]:
-    """What `train` saved. Raises ValueError naming the file where it is damaged or something else."""
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
-    names = {"network", "optimizer", "ema", "seen", "pictures", "config"}
-    if not isinstance(state, dict) or names - state.keys():
-        raise ValueError(f"{path} is not the state of a training: it must hold {', '.join(sorted(names))}")
-    return state
 
 
 def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
@@ -242,75 +228,6 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
     """
     sigma = (1 - config.schedule.alpha_bar[t]).sqrt()
     return (sigma**config.balance).float()[:, None, None, None]
-
-
-def _initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    found = parts(folder)
-    if len(found) > 1 and config.until not in found:
-        ends = ", ".join(f"{until:g}" for until in found)
-        raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
-    network, model = found[config.until] if len(found) > 1 else next(iter(found.values()))
-    if (model.network, model.options) != (config.network, config.options):
-        raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
-    return network.state_dict()
-
-
-def learning_rate_factor(config: TrainConfig, seen: int) -> float:
-    """Rise over the warm-up, stay at 1, fall linearly to 0 over the last share of the run."""
-    rise = (seen + config.batch) / max(config.warmup, config.batch)
-    fall = (config.images - seen) / max(config.decay * config.images, config.batch)
-    return min(1.0, rise, fall)
-
-
-@torch.no_grad()
-def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConfig, seen: int) -> None:
-    """Move the average towards the weights; its half-life is at most 1/20 of the run so far (EDM, appendix F)."""
-    half_life = max(min(config.ema, seen / 20), 1e-8)
-    keep = 0.5 ** (config.batch / half_life)
-    for key, value in network.state_dict().items():
-        if value.is_floating_point():
-            ema[key].lerp_(value, 1 - keep)
-        else:
-            ema[key].copy_(value)
-
-
-def _model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
-    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name, "until": config.until}
-    names = ("name", "network", "options", "prediction", "schedule", "sampler", "steps", "guidance")
-    return checkpoint.ModelConfig(**{name: getattr(config, name) for name in names}, training=facts)
-
-
-def _plain(config: TrainConfig) -> dict[str, Any]:
-    # The number of images may grow from one session to the next; all else has to stay
-    return {key: value for key, value in asdict(config).items() if key != "images"}
-
-
-@contextlib.contextmanager
-def stop_on_signals() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, in place of ending the process; the old handlers return at the end."""
-    stop = threading.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    old = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
-    try:
-        yield stop
-    finally:
-        for number, handler in zip(numbers, old, strict=True):
-            signal.signal(number, handler)
-
-
-def _read_log(path: Path, seen: int) -> list[dict[str, Any]]:
-    if not seen or not path.exists():
-        return []
-    with path.open(newline="") as file:
-        return [row for row in csv.DictReader(file) if int(row["images"]) <= seen]
-
-
-def _write_log(path: Path, rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, ["images", "loss", "layout_loss", "lr", "images_per_second"], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    checkpoint.write_whole(path, lambda part: part.write_text(text.getvalue()))
 
 
 def main() -> None:

@@ -1,0 +1,122 @@
+"""The few-step student: what it is taught, and that a run of it is a run like any other."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from ddpm import Pipeline, checkpoint, labels
+from ddpm.networks import build
+from ddpm.schedule import NoiseSchedule
+from training import distill
+from training.presets import DISTILLED, TrainConfig
+
+SMALL = {"channels": [48, 48], "blocks": [1, 1, 1]}
+COSINE = NoiseSchedule("cosine")
+
+
+def small(name: str) -> TrainConfig:
+    """A preset of the student with a network of a few seconds."""
+    return replace(DISTILLED[name], options=SMALL, images=32, batch=8, warmup=0)
+
+
+@pytest.fixture(scope="module")
+def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("teacher")
+    torch.manual_seed(0)
+    network = build("unet", SMALL)
+    with torch.no_grad():  # at the start the last layer is zero: such a network answers the same to everything
+        for weight in network.parameters():
+            weight.add_(torch.randn_like(weight) * 0.02)
+    checkpoint.save(folder, network, checkpoint.ModelConfig("teacher", "unet", SMALL, "v", COSINE, guidance=2.5))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = tmp_path_factory.mktemp("data")
+    (folder / "images").mkdir()
+    for i in range(8):
+        Image.new("RGB", (64, 64), (30 * i, 90, 200)).save(folder / "images" / f"{i}.png")
+    (folder / "labels.json").write_text(json.dumps({f"{i}.png": ["red cube"] for i in range(8)}))
+    return str(folder)
+
+
+def test_the_calls_of_both_networks_are_the_whole_way():
+    assert distill.calls(DISTILLED["fast-coarse"]) == [(1000, 750), (750, 500)]
+    assert distill.calls(DISTILLED["fast-fine"]) == [(500, 250), (250, 0)]
+
+
+@pytest.mark.parametrize(("t", "s"), [(1000, 750), (750, 500), (250, 0)])
+def test_one_step_of_ddim_with_the_target_ends_at_the_teachers_point(t, s):
+    x0, noise = torch.rand((2, 2, 3, 64, 64), generator=torch.Generator().manual_seed(t)).mul(1.8).sub(0.9)
+    alpha, sigma = COSINE.coefficients(t, x0)
+    alpha_s, sigma_s = COSINE.coefficients(s, x0)
+    x_t = alpha * x0 + sigma * noise
+    x_s = alpha_s * (0.9 * x0 + 0.05) + sigma_s * (x_t - alpha * (0.9 * x0 + 0.05)) / sigma
+    target = distill.clean_target(COSINE, x_t, t, x_s, s)
+    torch.testing.assert_close(target, 0.9 * x0 + 0.05, atol=1e-4, rtol=0)
+    eps = (x_t - alpha * target) / sigma
+    torch.testing.assert_close(alpha_s * target + sigma_s * eps, x_s, atol=1e-4, rtol=0)
+
+
+def test_the_teachers_way_to_the_first_point_is_its_samplers(teacher):
+    pipe = Pipeline.from_pretrained(teacher, "cpu")
+    scenes = [["red cube"], ["blue sphere", "gray cube"]]
+    frames = list(pipe.stream(scenes, seed=3, sampler="dpm++", steps=distill.SUBSTEPS * 4, guidance=2.5))
+    with torch.no_grad():
+        found = distill.interval(pipe, frames[0].x, labels.encode(scenes), 1000, 750, 2.5)
+    torch.testing.assert_close(found, frames[distill.SUBSTEPS].x, atol=1e-4, rtol=1e-4)
+
+
+def test_the_teachers_last_way_ends_in_a_picture(teacher):
+    pipe = Pipeline.from_pretrained(teacher, "cpu")
+    x, y = pipe.noise([1]), labels.encode([["red cube"]])
+    with torch.no_grad():
+        found = distill.interval(pipe, x, y, 250, 0, 2.5)
+    assert found.abs().max() <= 1
+
+
+@pytest.mark.parametrize("name", sorted(DISTILLED))
+def test_a_lesson_has_an_example_for_every_call(teacher, name):
+    pipe = Pipeline.from_pretrained(teacher, "cpu")
+    student = distill.Denoiser(pipe.network, COSINE, "v")
+    x0 = torch.zeros((2, 3, 64, 64))
+    y = labels.encode([["red cube"], ["gray cube"]])
+    rows = distill.lesson(pipe, student, small(name), x0, y, torch.Generator().manual_seed(0))
+    assert [row[1] for row in rows] == [t for t, _ in distill.calls(small(name)) for _ in range(2)]
+    assert all(torch.equal(row[2], y[i % 2]) for i, row in enumerate(rows))
+    assert all(row[3].abs().max() <= 1 for row in rows)
+
+
+def test_a_run_leaves_a_network_of_the_student_and_goes_on(teacher, data, tmp_path):
+    other = replace(small("fast-coarse"), learning_rate=1e-5)
+    distill.distill(small("fast-coarse"), teacher, data, tmp_path, minutes=1e-9, resume=False)
+    first = len((tmp_path / "log.csv").read_text().splitlines())
+    distill.distill(small("fast-coarse"), teacher, data, tmp_path, minutes=None, resume=True)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["seen"] == 32
+    assert len((tmp_path / "log.csv").read_text().splitlines()) > first
+    _, config = checkpoint.load(tmp_path / "checkpoint")
+    assert (config.sampler, config.steps, config.guidance, config.prediction) == ("ddim", 4, 1.0, "v")
+    with pytest.raises(ValueError, match="holds a run already: add --resume"):
+        distill.distill(small("fast-coarse"), teacher, data, tmp_path, None, resume=False)
+    with pytest.raises(ValueError, match="belongs to another config"):
+        distill.distill(other, teacher, data, tmp_path, None, resume=True)
+
+
+def test_another_schedule_cannot_be_learned_from(teacher, data, tmp_path):
+    with pytest.raises(ValueError, match="another schedule or prediction"):
+        distill.distill(
+            replace(small("fast-fine"), schedule=NoiseSchedule("linear")), teacher, data, tmp_path / "x", None, False
+        )
+
+
+@pytest.mark.parametrize("wrong", [["--images", "0"], ["--minutes", "-1"], ["--teacher", "absent"]])
+def test_a_wrong_command_line_leaves_nothing(data, tmp_path, capsys, wrong):
+    with pytest.raises(SystemExit):
+        distill.main(["--preset", "fast-fine", "--data", data, "--out", str(tmp_path / "run"), *wrong])
+    assert wrong[0].strip("-") in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()

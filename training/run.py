@@ -1,0 +1,111 @@
+"""What every training run needs: its folder and files, its random numbers, its average, and a way to stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import pickle
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ddpm import checkpoint
+from training.join import parts
+from training.presets import TrainConfig
+
+
+def generator(seed: int, number: int) -> torch.Generator:
+    """A CPU generator that depends on both numbers."""
+    return torch.Generator().manual_seed((seed << 40) + number)
+
+
+def read_state(path: Path) -> dict[str, Any]:
+    """What `train` saved. Raises ValueError naming the file where it is damaged or something else."""
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
+    names = {"network", "optimizer", "ema", "seen", "pictures", "config"}
+    if not isinstance(state, dict) or names - state.keys():
+        raise ValueError(f"{path} is not the state of a training: it must hold {', '.join(sorted(names))}")
+    return state
+
+
+def initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
+    """The weights of a checkpoint for a network of this config. Raises ValueError where it holds no such network."""
+    found = parts(folder)
+    if len(found) > 1 and config.until not in found:
+        ends = ", ".join(f"{until:g}" for until in found)
+        raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
+    network, model = found[config.until] if len(found) > 1 else next(iter(found.values()))
+    if (model.network, model.options) != (config.network, config.options):
+        raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
+    return network.state_dict()
+
+
+def learning_rate_factor(config: TrainConfig, seen: int) -> float:
+    """Rise over the warm-up, stay at 1, fall linearly to 0 over the last share of the run."""
+    rise = (seen + config.batch) / max(config.warmup, config.batch)
+    fall = (config.images - seen) / max(config.decay * config.images, config.batch)
+    return min(1.0, rise, fall)
+
+
+@torch.no_grad()
+def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConfig, seen: int) -> None:
+    """Move the average towards the weights; its half-life is at most 1/20 of the run so far (EDM, appendix F)."""
+    half_life = max(min(config.ema, seen / 20), 1e-8)
+    keep = 0.5 ** (config.batch / half_life)
+    for key, value in network.state_dict().items():
+        if value.is_floating_point():
+            ema[key].lerp_(value, 1 - keep)
+        else:
+            ema[key].copy_(value)
+
+
+def model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
+    """What a checkpoint of the run says of itself."""
+    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name, "until": config.until}
+    names = ("name", "network", "options", "prediction", "schedule", "sampler", "steps", "guidance")
+    return checkpoint.ModelConfig(**{name: getattr(config, name) for name in names}, training=facts)
+
+
+def plain(config: TrainConfig) -> dict[str, Any]:
+    """The config as a run's state holds it: without the number of images, which alone may grow as the run goes on."""
+    return {key: value for key, value in asdict(config).items() if key != "images"}
+
+
+@contextlib.contextmanager
+def stop_on_signals() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, in place of ending the process; the old handlers return at the end."""
+    stop = threading.Event()
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    old = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, old, strict=True):
+            signal.signal(number, handler)
+
+
+def read_log(path: Path, seen: int) -> list[dict[str, Any]]:
+    """The rows of a log up to so many images."""
+    if not seen or not path.exists():
+        return []
+    with path.open(newline="") as file:
+        return [row for row in csv.DictReader(file) if int(row["images"]) <= seen]
+
+
+def write_log(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Write the rows, all with the same keys, as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["images"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    checkpoint.write_whole(path, lambda part: part.write_text(text.getvalue()))
