@@ -17,7 +17,6 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm._torchvision import torchvision
 from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.labels import LABELS, NUM_LABELS
 
@@ -61,6 +60,8 @@ class EvaluatorConfig:
 
 def build_network(stem: Stem = "plain") -> nn.Module:
     """ResNet-18 (He et al. 2016) with the lab's head: (N, 3, 64, 64) in [-1, 1] -> (N, 24) probabilities."""
+    from ddpm._torchvision import torchvision
+
     network = torchvision.models.resnet18()
     network.fc = nn.Sequential(nn.Linear(FEATURES, NUM_LABELS), nn.Sigmoid())
     if stem == "gentle":

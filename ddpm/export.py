@@ -7,13 +7,14 @@ from fractions import Fraction
 from os import PathLike
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
-import av
-from av.video.reformatter import ColorRange, Colorspace
 from PIL import Image
 
 from ddpm.checkpoint import write_whole
+
+if TYPE_CHECKING:
+    import av
 
 File = str | PathLike[str] | BinaryIO
 
@@ -57,6 +58,9 @@ def enlarge(picture: Image.Image, scale: int) -> Image.Image:
 
 
 def _encode(pictures: Sequence[Image.Image], path: Path) -> None:
+    import av
+    from av.video.reformatter import ColorRange
+
     frames = [_frame(enlarge(picture, SCALE)) for picture in pictures]
     frames += frames[-1:] * (LAST_FRAME_MS // FRAME_MS)  # players tend to cut a single long frame short
     # faststart: the index comes first, so that a browser can begin before it has the whole file.
@@ -75,5 +79,8 @@ def _encode(pictures: Sequence[Image.Image], path: Path) -> None:
 
 def _frame(picture: Image.Image) -> av.VideoFrame:
     """Convert to yuv420p: it halves the colors in both directions, which blocks of SCALE pixels do not notice."""
-    frame = av.VideoFrame.from_image(picture.convert("RGB"))
+    from av import VideoFrame
+    from av.video.reformatter import ColorRange, Colorspace
+
+    frame = VideoFrame.from_image(picture.convert("RGB"))
     return frame.reformat(format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG)

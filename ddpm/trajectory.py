@@ -1,21 +1,25 @@
 """What a run leaves behind: every step of the denoising, as pictures and as data."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
-from ddpm import figures
 from ddpm.export import SCALE, File, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FILM_FRAMES = 100  # longer runs are thinned to about so many
 
@@ -40,7 +44,7 @@ class Trajectory:
     @classmethod
     def collect(
         cls, steps: Iterable[Step], scenes: Sequence[Sequence[str]], seed: int, settings: Settings
-    ) -> "Trajectory":
+    ) -> Trajectory:
         """Run a stream (or the part of it that `steps` gives) to its end and keep it all, on the CPU.
 
         scenes, seed, settings: those that the stream was made with. Raises ValueError for a stream without steps.
@@ -91,6 +95,8 @@ class Trajectory:
 
     def plot(self, image: int = 0, columns: int = 8) -> Figure:
         """Return a figure of at most `columns` steps, noisy above and predicted clean below, with their timesteps."""
+        from matplotlib.figure import Figure
+
         chosen = spread(len(self.timesteps), columns)
         figure = Figure(figsize=(1.4 * len(chosen), 3.2), layout="constrained")
         axes = figure.subplots(2, len(chosen), squeeze=False)
@@ -107,9 +113,11 @@ class Trajectory:
     def plot_emergence(self, chances: Tensor, schedule: NoiseSchedule, image: int = 0) -> Figure:
         """Return a figure of when the objects of one image emerge, above the log SNR of the schedule it ran on.
 
-        chances: (S, N, 24), from `emergence`. See `ddpm.figures.emergence`.
+        chances: (S, N, 24), from `emergence`. See `ddpm.plots.emergence`.
         """
-        return figures.emergence(self.timesteps, chances[:, image], self.scenes[image], schedule)
+        from ddpm import plots
+
+        return plots.emergence(self.timesteps, chances[:, image], self.scenes[image], schedule)
 
     def _film(self, image: int) -> list[Image.Image]:
         return [self._pair(i, image) for i in spread(len(self.timesteps), FILM_FRAMES)]

@@ -14,9 +14,9 @@ from gradio_client.exceptions import ValidationError
 from PIL import Image
 
 from ddpm import Pipeline
-from ddpm.explore import walk
 from ddpm.labels import LABELS
 from ddpm.trajectory import to_picture, to_uint8
+from ddpm.variations import walk
 
 COLORS = ("gray", "red", "blue", "green", "brown", "cyan")
 

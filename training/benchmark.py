@@ -9,7 +9,6 @@ picture at the model's own settings, what the page adds to that, how cost grows,
 import argparse
 import json
 import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from ddpm.demo.handlers import Judge, Studio
 from ddpm.denoiser import Denoiser, Network
 from training import speed
 from training.evaluate import make_place
+from training.hardware import hardware
 from training.speed import SCENE
 
 BATCHES = (1, 2, 8, 16)
@@ -167,23 +167,6 @@ def rounded(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: rounded(its) for key, its in value.items()}
     return float(f"{value:.4g}") if isinstance(value, float) else value
-
-
-def hardware(device: torch.device) -> dict[str, Any]:
-    """What the times were measured on."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
-    return {
-        "device": name,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "system": platform.platform(),
-    }
-
-
-def _cpu_name() -> str:
-    capabilities = torch.cpu.get_capabilities() if hasattr(torch.cpu, "get_capabilities") else {}
-    native = [name for name in ("avx2", "avx512_f", "avx512_bf16", "amx_bf16", "bf16") if capabilities.get(name)]
-    return " ".join([str(capabilities.get("cpu_name") or platform.machine()), *native])
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,9 +13,7 @@ import argparse
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
-
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING, Any
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
@@ -24,6 +22,9 @@ from ddpm.scores import judge, with_error
 from training import dataset, markdown
 from training.evaluate import draw
 from training.frechet import frechet_distance
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps
 STEPS = {  # of each sampler, at the default guidance
@@ -64,6 +65,8 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
     """Exact match and Frechet distance against guidance, and against the number of steps of each sampler."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 6.4), layout="constrained")
     axes = figure.subplots(2, 2, sharey="row", sharex="col")
     measures = {"exact_match": "exact match", "frechet_distance": "Frechet distance"}

@@ -18,11 +18,10 @@ import csv
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from matplotlib.figure import Figure
 from PIL import Image
 from torch import Tensor
 
@@ -31,10 +30,13 @@ from ddpm.denoiser import Denoiser
 from ddpm.scores import judge, with_error
 from ddpm.trajectory import to_picture
 from training import dataset, markdown
-from training.benchmark import hardware
 from training.evaluate import draw
+from training.hardware import hardware
 from training.presets import PRESETS, STUDY, TrainConfig
 from training.train import train
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 ROWS = (*STUDY, "default")
 QUICK = ("ddim", 50)  # every row by this one too
@@ -119,6 +121,8 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
     """Training loss over images seen. Rows that predict v instead of the noise have losses of another kind."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axis = figure.subplots()
     for row in rows:
@@ -137,6 +141,8 @@ def draw_strip(pipe: Pipeline, path: Path) -> None:
 
 def sheet(out: Path, rows: list[str]) -> Figure:
     """The same labels and seeds drawn by every row: what `draw_strip` left."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(1.5 * len(SHEET) + 1.2, 1.5 * len(rows) + 0.5), dpi=80, layout="constrained")
     axes = figure.subplots(len(rows), len(SHEET), squeeze=False)
     for line, row in zip(axes, rows, strict=True):

@@ -12,9 +12,9 @@ from ddpm.demo.checks import whole
 from ddpm.demo.handlers import Judge, Studio, check_seed, requested
 from ddpm.demo.models import Models
 from ddpm.demo.stage import verdict
-from ddpm.explore import DETERMINISTIC, End, redraw, walk_steps
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
+from ddpm.variations import DETERMINISTIC, End, redraw, walk_steps
 
 MAX_GALLERY = 16
 MIN_STOPS, MAX_STOPS = 5, 16
@@ -121,7 +121,7 @@ def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, setting
 
 
 def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures]:
-    """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.explore.walk`.
+    """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.variations.walk`.
 
     settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Between the ends a
     label of both is requested, and one of a single end may be there or not. Raises ValueError or LabelError before

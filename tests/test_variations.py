@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from ddpm import Pipeline
-from ddpm.explore import DETERMINISTIC, redraw, slerp, walk
 from ddpm.influence import influence, telling_steps
 from ddpm.trajectory import Trajectory
+from ddpm.variations import DETERMINISTIC, redraw, slerp, walk
 
 SCENE, OTHER = ["red cube"], ["blue sphere", "gray cube"]
 
