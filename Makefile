@@ -8,7 +8,7 @@ PORT ?= 7860
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint screenshots clean
+.PHONY: demo test lint screenshots requirements clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
@@ -27,12 +27,16 @@ screenshots: $(VENV)/.installed-dev
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
 
-# The stamps keep a second call from installing again; a changed requirements file makes them stale. What the tests need
-# includes all that the demo needs.
-$(VENV)/.installed: requirements.txt constraints.txt
-$(VENV)/.installed-dev: requirements-dev.txt requirements.txt constraints.txt
-$(VENV)/.installed $(VENV)/.installed-dev:
+# The ranges stand in pyproject.toml; a Space reads them here.
+requirements: $(VENV)/.installed-dev
+	$(RUN) .ci/requirements.py > requirements.txt
+
+# The stamps keep a second call from installing again; a changed list of requirements makes them stale. What the tests
+# need includes all that the demo needs.
+$(VENV)/.installed: WANTED := --requirement requirements.txt
+$(VENV)/.installed-dev: WANTED := --editable '.[demo,train,dev]'
+$(VENV)/.installed $(VENV)/.installed-dev: pyproject.toml requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --disable-pip-version-check --quiet --requirement $< --constraint constraints.txt
+	$(RUN) -m pip install --disable-pip-version-check --quiet $(WANTED) --constraint constraints.txt
 	touch $(VENV)/.installed $@

@@ -14,12 +14,10 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 
 from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
+from ddpm.hub import CONFIG, WEIGHTS
 from ddpm.networks import build
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
-
-WEIGHTS = "model.safetensors"
-CONFIG = "config.json"
 
 
 class CheckpointError(ValueError):
@@ -93,6 +91,11 @@ def storable(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tenso
     }
 
 
+def not_finite(state: Mapping[str, Tensor]) -> str | None:
+    """The name of a tensor that holds NaN or infinity, as left by a training that diverged; None where all is well."""
+    return next((key for key, value in state.items() if not value.isfinite().all()), None)
+
+
 def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> tuple[nn.Module, ModelConfig]:
     """Return the network, in float32 and eval mode on `device`, and its config. Raises CheckpointError."""
     folder = Path(folder)
@@ -101,15 +104,27 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
         weights = load_file(folder / WEIGHTS)
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"{folder / WEIGHTS}: cannot be read: {error}") from error
+    if broken := not_finite(weights):
+        raise CheckpointError(f"{folder / WEIGHTS}: {broken} holds NaN or infinite values")
     try:
-        network = build(config.network, config.options)
+        with torch.device("meta"):  # costs no memory, whatever size the options ask for
+            needed = _size(build(config.network, config.options).state_dict())
+        fits = needed <= 8 * _size(weights)
+        network = build(config.network, config.options) if fits else None
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from error
+    misfit = f"{folder / WEIGHTS}: does not fit the network of {CONFIG}"
+    if network is None:
+        raise CheckpointError(f"{misfit}: it holds {_size(weights):,} values, and the network has {needed:,}")
     try:
         network.load_state_dict(weights)  # strict; casts to the network's float32
     except RuntimeError as error:
-        raise CheckpointError(f"{folder / WEIGHTS}: does not fit the network of {CONFIG}: {error}") from error
+        raise CheckpointError(f"{misfit}: {error}") from error
     return network.to(device).eval(), config
+
+
+def _size(state: Mapping[str, Tensor]) -> int:
+    return sum(value.numel() for value in state.values())
 
 
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:

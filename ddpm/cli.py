@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ddpm import commands
-from ddpm.commands import DEFAULT_CHECKPOINT, DEFAULT_EVALUATOR, TRAJECTORY_FORMATS, Side, Unfinished
+from ddpm.commands import TRAJECTORY_FORMATS, Side, Unfinished
 from ddpm.samplers import SAMPLERS
 
 
@@ -27,7 +28,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("python -m ddpm", description="Draw scenes of colored shapes by diffusion.")
+    name = "ddpm" if Path(sys.argv[0]).stem == "ddpm" else "python -m ddpm"  # the installed script, or the module
+    parser = argparse.ArgumentParser(name, description="Draw scenes of colored shapes by diffusion.")
     command_of = parser.add_subparsers(required=True, metavar="command")
 
     command = command_of.add_parser("generate", help="draw one scene", description="Draw one 64x64 scene.")
@@ -91,7 +93,7 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=int, help="number of denoising steps")
     command.add_argument("--guidance", type=float, help="how strongly the labels count, 0 to 20")
     command.add_argument(
-        "--checkpoint", default=str(DEFAULT_CHECKPOINT), help="a folder, or a model of the Hugging Face Hub"
+        "--checkpoint", help="a folder, or a model of the Hugging Face Hub (default: checkpoints/default)"
     )
 
 
@@ -108,7 +110,7 @@ def _add_out(command: argparse.ArgumentParser, suffixes: tuple[str, ...]) -> Non
 
 def _add_evaluator(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "--evaluator", default=str(DEFAULT_EVALUATOR), help="a folder, or the lab's checkpoint.pth (default: ours)"
+        "--evaluator", help="a folder, a model of the Hub, or the lab's checkpoint.pth (default: checkpoints/evaluator)"
     )
 
 

@@ -15,17 +15,13 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ddpm import comparison, scores
+from ddpm import comparison, hub, scores
 from ddpm.evaluator import Evaluator, predicted_labels
 from ddpm.export import write_file, write_gif, write_mp4
 from ddpm.labels import LABEL_ID, LABELS, check, read_spec
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Pipeline, Settings
 from ddpm.trajectory import Trajectory
-
-CHECKPOINTS = Path(__file__).resolve().parents[1] / "checkpoints"
-DEFAULT_CHECKPOINT = CHECKPOINTS / "default"
-DEFAULT_EVALUATOR = CHECKPOINTS / "evaluator"
 
 Writer = Callable[[Path], None]
 
@@ -81,7 +77,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 def _name(args: argparse.Namespace) -> dict[str, Any]:
     """Print the labels of each picture, and return them with all probabilities; failures are named."""
-    evaluator = Evaluator.from_pretrained(args.evaluator)
+    evaluator = _evaluator(args)
     reports = {}
 
     def judge(path: Path) -> None:
@@ -115,16 +111,16 @@ def _score(args: argparse.Namespace) -> dict[str, Any]:
         if len(images) < len(scenes):
             raise ValueError(f"{place} shows {len(images)} pictures, and {args.spec} holds {len(scenes)} scenes")
         images = images[: len(scenes)]  # the last row of a sheet may end early
-    evaluator = Evaluator.from_pretrained(args.evaluator)
+    evaluator = _evaluator(args)
     return {"spec": str(args.spec), "pictures": str(place), **scores.judge(evaluator, images[None], scenes)}
 
 
 def compare(args: argparse.Namespace) -> None:
     """Draw one scene with one seed under two settings, write both beside each other, and print both verdicts."""
     scene = check(args.labels)
-    sides = [(name, side, Pipeline.from_pretrained(side.checkpoint)) for name, side in (("A", args.a), ("B", args.b))]
+    sides = [(name, side, _pipeline(side.checkpoint)) for name, side in (("A", args.a), ("B", args.b))]
     settings = [pipe.settings(side.sampler, side.steps, side.guidance) for _, side, pipe in sides]
-    evaluator = Evaluator.from_pretrained(args.evaluator)
+    evaluator = _evaluator(args)
     runs = [_run(pipe, scene, args.seed, chosen) for (_, _, pipe), chosen in zip(sides, settings, strict=True)]
     for (name, _, pipe), run in zip(sides, runs, strict=True):
         chosen = run.settings
@@ -144,17 +140,25 @@ def compare(args: argparse.Namespace) -> None:
 
 @dataclass(frozen=True)
 class Side:
-    """One side of a comparison; None takes the model's own."""
+    """One side of a comparison; None takes the bundled model, and of it its own settings."""
 
-    checkpoint: str = str(DEFAULT_CHECKPOINT)
+    checkpoint: str | None = None
     sampler: str | None = None
     steps: int | None = None
     guidance: float | None = None
 
 
+def _pipeline(checkpoint: str | None) -> Pipeline:
+    return Pipeline.from_pretrained(hub.bundled("default") if checkpoint is None else checkpoint)
+
+
+def _evaluator(args: argparse.Namespace) -> Evaluator:
+    return Evaluator.from_pretrained(hub.bundled("evaluator") if args.evaluator is None else args.evaluator)
+
+
 def _draw(args: argparse.Namespace) -> Trajectory:
     scene = check(args.labels)
-    pipe = Pipeline.from_pretrained(args.checkpoint)
+    pipe = _pipeline(args.checkpoint)
     return _run(pipe, scene, args.seed, pipe.settings(args.sampler, args.steps, args.guidance))
 
 

@@ -9,6 +9,7 @@ import json
 import pickle
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from os import PathLike
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -17,6 +18,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from ddpm import hub
+from ddpm.checkpoint import not_finite
 from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.labels import LABELS, NUM_LABELS
 
@@ -99,16 +102,20 @@ class Evaluator:
 
     @classmethod
     def from_pretrained(
-        cls, path: str | Path, device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
+        cls, source: str | PathLike[str], device: torch.device | str | None = None, dtype: torch.dtype = torch.float32
     ) -> "Evaluator":
-        """Load our folder, or the lab's checkpoint.pth as it is; device None picks cuda, else the CPU.
+        """Load our folder, a model of the Hugging Face Hub ("owner/name"), or the lab's checkpoint.pth as it is.
 
+        device: None takes cuda where there is one, else the CPU.
         Raises EvaluatorError that names the path where it is no evaluator, FileNotFoundError where nothing is there.
         """
-        path = Path(path)
-        if not path.exists():
-            raise FileNotFoundError(f"no evaluator at {path}: expected a folder with model.safetensors, or a .pth file")
+        try:
+            path = Path(source) if Path(source).is_file() else hub.find(source)
+        except FileNotFoundError as error:
+            raise FileNotFoundError(f"no evaluator: {error}, or the lab's checkpoint.pth") from error
         config, state = _read_folder(path) if path.is_dir() else (EvaluatorConfig("plain"), _read_lab_file(path))
+        if broken := not_finite(state):
+            raise EvaluatorError(f"{path}: {broken} holds NaN or infinite values")
         network = build_network(config.stem)
         counter = CountHead() if config.counts else None
         try:
@@ -153,11 +160,11 @@ class Evaluator:
 
 def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:
     try:
-        fields = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        fields = json.loads((folder / hub.CONFIG).read_text(encoding="utf-8"))
         config = EvaluatorConfig(
             fields["stem"], tuple(fields["labels"]), bool(fields.get("counts", False)), fields.get("training", {})
         )
-        return config, load_file(folder / "model.safetensors")
+        return config, load_file(folder / hub.WEIGHTS)
     except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise EvaluatorError(f"{folder} is no evaluator (model.safetensors + config.json): {reason}") from None

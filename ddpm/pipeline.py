@@ -1,7 +1,8 @@
 """From labels to images: the bundled model, its samplers and its seeds behind two calls."""
 
+import copy
 import math
-import re
+import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
@@ -11,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ddpm import checkpoint, labels
+from ddpm import checkpoint, hub, labels
 from ddpm.backends import Switching, openvino
 from ddpm.denoiser import Denoiser
 from ddpm.precision import cpu_dtype
@@ -21,6 +22,7 @@ IMAGE_SHAPE = (3, 64, 64)
 MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 20.0
 BATCH = 64  # images that `generate` denoises together
+DTYPES = (torch.float32, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -35,9 +37,11 @@ class Settings:
 class Pipeline:
     """A trained network ready to draw.
 
-    network: as `ddpm.networks` describes; it is moved to the device, put in eval mode and, for bfloat16, converted.
+    network: as `ddpm.networks` describes; it is put in eval mode. Where device or dtype ask for other weights than it
+    holds, the pipeline works with a copy, so that one network can serve several pipelines.
     config: its prediction, schedule and default settings.
     dtype: precision inside the network, float32 or bfloat16; the sampler itself always works in float32.
+    Raises ValueError for another dtype and for default settings that the schedule does not allow.
     """
 
     def __init__(
@@ -50,29 +54,61 @@ class Pipeline:
         self.config = config
         self.device = torch.device(device)
         self.dtype = dtype
-        self.network = network.to(self.device).eval()
-        if dtype == torch.bfloat16:
-            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            for layer in self.network.modules():
-                if isinstance(layer, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
-                    layer.to(dtype)  # once, where autocast would convert the same weights at every forward
+        self.network = _fitted(network, self.device, dtype).eval()
         self._backend: Switching | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
-    def from_pretrained(cls, source: str | PathLike[str], device: str | torch.device | None = None) -> "Pipeline":
+    def from_pretrained(
+        cls,
+        source: str | PathLike[str],
+        device: str | torch.device | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> "Pipeline":
         """Load a checkpoint folder, or a model of the Hugging Face Hub ("owner/name").
 
-        device: None takes cuda where there is one, else the CPU (in bfloat16 where that is native and faster).
+        device: None takes cuda where there is one, else the CPU.
+        dtype: float32 or bfloat16; None takes bfloat16 on a CPU where that is native and faster, else float32.
         Raises CheckpointError.
         """
         device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        network, config = checkpoint.load(_find(source), device)
-        dtype = cpu_dtype() if device.type == "cpu" else torch.float32
+        try:
+            network, config = checkpoint.load(hub.find(source), device)
+        except FileNotFoundError as error:
+            raise checkpoint.CheckpointError(str(error)) from error
+        if dtype is None:
+            dtype = cpu_dtype() if device.type == "cpu" else torch.float32
         try:
             return cls(network, config, device, dtype)
         except ValueError as error:
             raise checkpoint.CheckpointError(f"{source}: {error}") from error
+
+    def save_pretrained(self, folder: str | PathLike[str], dtype: torch.dtype = torch.float32) -> None:
+        """Write a checkpoint folder that `from_pretrained` loads, with a model card where there is none yet.
+
+        dtype: how the weights are stored; float16 takes half the room. They are saved as this pipeline holds them: one
+        that works in bfloat16 has rounded them, so load with dtype=torch.float32 what should be saved unchanged.
+        """
+        checkpoint.save(folder, self.network, self.config, dtype)
+        card = Path(folder) / hub.CARD
+        if not card.exists():
+            card.write_text(hub.card(self.config), encoding="utf-8")
+
+    def push_to_hub(
+        self,
+        repo: str,
+        private: bool | None = None,
+        token: str | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> str:
+        """Upload the model to the Hugging Face Hub as `repo`, "owner/name", and return its address.
+
+        private: who may see a new repository; None is the account's default. token: None takes the one that `hf auth
+        login` stored. dtype: see `save_pretrained`. Raises the errors of huggingface_hub.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            self.save_pretrained(folder, dtype)
+            return hub.push(Path(folder), repo, private, token)
 
     def accelerate(self) -> Switching | None:
         """Let a faster backend run the network as soon as it is built and checked, in a thread; eager torch until then.
@@ -202,6 +238,28 @@ class Pipeline:
         return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=noise, start=start)
 
 
+def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network with its weights where and as the pipeline needs them: itself, or a copy where that changes it."""
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be {' or '.join(map(str, DTYPES))}, not {dtype!r}")
+    heavy = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    inner = {weight for m in network.modules() if isinstance(m, heavy) for weight in m.parameters(recurse=False)}
+    if all(
+        weight.device.type == device.type
+        and device.index in (None, weight.device.index)
+        and weight.dtype == (dtype if weight in inner else torch.float32)
+        for weight in network.parameters()
+    ):
+        return network
+    network = copy.deepcopy(network).to(device, torch.float32)
+    if dtype == torch.bfloat16:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for layer in network.modules():
+            if isinstance(layer, heavy):
+                layer.to(dtype)  # once, where autocast would convert the same weights at every forward
+    return network
+
+
 def _generators(seed: int, count: int) -> list[torch.Generator]:
     return [torch.Generator().manual_seed(int(seed) + i) for i in range(count)]
 
@@ -221,19 +279,3 @@ def _is_whole(value: object) -> bool:
 
 def _is_number(value: object) -> bool:
     return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)
-
-
-def _find(source: str | PathLike[str]) -> Path:
-    """Return the local folder of a checkpoint; what cannot be a folder here is fetched from the Hub and cached."""
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    # A name beside existing folders is a slip of the pen, and no reason to ask the network.
-    if not isinstance(source, str) or not re.fullmatch(r"[\w-][\w.-]*/[\w.-]+", source) or folder.parent.is_dir():
-        raise checkpoint.CheckpointError(f"{source}: there is no such checkpoint folder")
-    from huggingface_hub import snapshot_download
-
-    try:
-        return Path(snapshot_download(source, allow_patterns=[checkpoint.WEIGHTS, checkpoint.CONFIG]))
-    except (OSError, ValueError) as error:  # the Hub's errors and those of a missing network are OSErrors
-        raise checkpoint.CheckpointError(f"{source}: neither a folder here nor a model of the Hub: {error}") from error

@@ -11,6 +11,8 @@ from torch import Tensor
 ScheduleKind = Literal["linear", "cosine"]
 KINDS: tuple[ScheduleKind, ...] = get_args(ScheduleKind)
 
+MAX_STEPS = 10_000  # ten times what the field uses; the tables of a schedule are as long
+
 _COSINE_OFFSET = 0.008  # s in Nichol & Dhariwal 2021, eq. 17
 _MAX_BETA = 0.999  # keeps alpha_bar[T] above 0
 
@@ -21,7 +23,7 @@ class NoiseSchedule:
 
     kind: "linear": beta_t = (beta_end - beta_start) t / T + beta_start (Ho et al. 2020, section 4);
           "cosine": Nichol & Dhariwal 2021, eq. 17, with betas of at most 0.999; it ignores beta_start and beta_end.
-    steps: T, at least 1. beta_start, beta_end: 0 < beta_start <= beta_end < 1.
+    steps: T, 1..MAX_STEPS. beta_start, beta_end: 0 < beta_start <= beta_end < 1.
     """
 
     kind: ScheduleKind = "cosine"
@@ -32,8 +34,8 @@ class NoiseSchedule:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"schedule kind {self.kind!r} is unknown; allowed are {', '.join(KINDS)}")
-        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or self.steps < 1:
-            raise ValueError(f"schedule steps must be a whole number of at least 1, not {self.steps!r}")
+        if not isinstance(self.steps, int) or isinstance(self.steps, bool) or not 1 <= self.steps <= MAX_STEPS:
+            raise ValueError(f"schedule steps must be a whole number from 1 to {MAX_STEPS}, not {self.steps!r}")
         betas = (self.beta_start, self.beta_end)
         if not all(isinstance(beta, float) for beta in betas) or not 0 < self.beta_start <= self.beta_end < 1:
             raise ValueError(f"beta_start and beta_end must be numbers, 0 < start <= end < 1, not {betas}")

@@ -111,6 +111,22 @@ def test_truncated_weights_are_refused(folder, keep):
         load(folder)
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_weights_of_a_training_that_diverged_are_refused(folder, network, value):
+    name, weight = next(iter(network.named_parameters()))
+    with torch.no_grad():
+        weight.view(-1)[3] = value
+    save(folder, network, CONFIG)
+    with pytest.raises(CheckpointError, match=rf"model\.safetensors: {name} holds NaN or infinite values"):
+        load(folder)
+
+
+def test_a_network_of_impossible_size_is_refused_before_it_is_built(folder):
+    edit_config(folder, options={"width": 8 * 10**6})
+    with pytest.raises(CheckpointError, match=r"model\.safetensors: does not fit .* the network has [\d,]+$"):
+        load(folder)
+
+
 def test_weights_of_another_network_are_refused(folder):
     edit_config(folder, options={"width": 16})
     with pytest.raises(CheckpointError, match=r"model\.safetensors: does not fit the network of config\.json"):
@@ -157,6 +173,8 @@ def test_a_config_that_is_no_object_is_refused(folder, text):
         ({"options": {"height": 3}}, "does not take the options"),
         ({"options": {"width": "wide"}}, "does not take the options"),
         ({"options": {"width": 12}}, "width must be a positive multiple of 8"),
+        ({"schedule": {"kind": "linear", "steps": 10**9}}, "schedule steps must be a whole number from 1 to 10000"),
+        ({"network": "unet", "options": {"blocks": [2, 10**9, 2]}}, "blocks must be three numbers from 1 to 64"),
     ],
 )
 def test_a_wrong_config_is_refused_by_file_and_key(folder, changes, message):

@@ -14,8 +14,8 @@ from safetensors.torch import save_model
 from ddpm import Pipeline, checkpoint, labels
 from ddpm.checkpoint import ModelConfig
 from ddpm.cli import main
-from ddpm.commands import DEFAULT_CHECKPOINT
 from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json, exact_match, topk_accuracy
+from ddpm.hub import bundled
 from ddpm.networks import build
 from ddpm.pictures import read_picture, sheet
 from ddpm.schedule import NoiseSchedule
@@ -270,7 +270,7 @@ def test_ctrl_c_is_no_traceback(monkeypatch, tmp_path):
 
 
 def test_the_default_checkpoint_is_found_from_anywhere():
-    assert DEFAULT_CHECKPOINT == ROOT / "checkpoints" / "default"
+    assert bundled("default") == ROOT / "checkpoints" / "default"
 
 
 def test_the_module_is_the_command(tmp_path):

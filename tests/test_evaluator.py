@@ -79,10 +79,15 @@ def test_a_verdict_does_not_depend_on_the_batch(lab_file: Path) -> None:
 
 def test_wrong_files_are_refused_with_a_reason(lab_state: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "checkpoint.pth"
-    with pytest.raises(FileNotFoundError, match="no evaluator at"):
+    with pytest.raises(
+        FileNotFoundError, match="no evaluator: .*no such checkpoint folder.*or the lab's checkpoint.pth"
+    ):
         Evaluator.from_pretrained(path)
     path.write_bytes(b"not weights at all")
     with pytest.raises(EvaluatorError, match=r"checkpoint\.pth is not a file of"):
+        Evaluator.from_pretrained(path)
+    torch.save({"model": {**lab_state, "fc.0.bias": torch.full((24,), torch.nan)}}, path)
+    with pytest.raises(EvaluatorError, match=r"checkpoint\.pth: fc\.0\.bias holds NaN"):
         Evaluator.from_pretrained(path)
     torch.save({"state": lab_state}, path)
     with pytest.raises(EvaluatorError, match="plain or under the key 'model' or 'state_dict'"):
@@ -259,3 +264,12 @@ def test_the_bundled_evaluator_knows_path_traced_frames_it_never_saw() -> None:
     p = Evaluator.from_pretrained(BUNDLED, device="cpu")(x)
     assert topk_accuracy(p, requested) >= 0.98
     assert exact_match(p, requested) >= 0.93
+
+
+def test_an_evaluator_of_the_hub_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    bundled = Path(__file__).resolve().parent.parent / "checkpoints" / "evaluator"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", lambda name, **_: {"someone/judge": str(bundled)}[name])
+    assert Evaluator.from_pretrained("someone/judge", device="cpu").config.stem == "gentle"

@@ -170,6 +170,63 @@ def test_bfloat16_draws_nearly_the_same_images_each_on_its_own(folder, pipe):
         assert (short.generate([scene], 5 + i)[0] - batch[i]).abs().mean() < 0.01
 
 
+def test_pipelines_on_one_network_do_not_break_each_other(folder):
+    network, config = checkpoint.load(folder)
+    first = Pipeline(network, config)
+    before = first.generate(SCENES)
+    short = Pipeline(network, config, dtype=torch.bfloat16)
+    short.generate(SCENES)
+    assert torch.equal(first.generate(SCENES), before)
+    assert all(weight.dtype == torch.float32 for weight in network.parameters())
+    back = Pipeline(short.network, config)  # of rounded weights
+    assert (back.generate(SCENES) - before).abs().mean() < 0.05
+    short.generate(SCENES)
+
+
+def test_the_precision_can_be_told(folder):
+    for dtype in (torch.float32, torch.bfloat16):
+        assert Pipeline.from_pretrained(folder, "cpu", dtype=dtype).dtype == dtype
+    with pytest.raises(CheckpointError, match=r"dtype must be torch\.float32 or torch\.bfloat16, not torch\.int8"):
+        Pipeline.from_pretrained(folder, "cpu", dtype=torch.int8)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16])
+def test_a_saved_pipeline_is_loaded_again(pipe, tmp_path, dtype):
+    pipe.save_pretrained(tmp_path / "saved", dtype)
+    again = Pipeline.from_pretrained(tmp_path / "saved", "cpu", dtype=torch.float32)
+    assert again.config == pipe.config
+    exact = torch.equal(again.generate(SCENES), pipe.generate(SCENES))
+    assert exact == (dtype == torch.float32)
+    card = (tmp_path / "saved" / "README.md").read_text(encoding="utf-8")
+    assert "pipeline_tag: text-to-image" in card and "# tiny" in card
+    (tmp_path / "saved" / "README.md").write_text("a card of one's own", encoding="utf-8")
+    pipe.save_pretrained(tmp_path / "saved")
+    assert (tmp_path / "saved" / "README.md").read_text(encoding="utf-8") == "a card of one's own"
+
+
+def test_a_model_is_pushed_to_the_hub(pipe, monkeypatch):
+    import huggingface_hub
+
+    asked = []
+
+    class Api:
+        def __init__(self, token: str | None) -> None:
+            asked.append(token)
+
+        def create_repo(self, repo: str, private: bool | None, exist_ok: bool) -> huggingface_hub.RepoUrl:
+            asked.append((repo, private, exist_ok))
+            return huggingface_hub.RepoUrl(f"https://huggingface.co/{repo}")
+
+        def upload_folder(self, repo_id: str, folder_path: Path, commit_message: str) -> None:
+            asked.append((repo_id, sorted(path.name for path in folder_path.iterdir())))
+            assert Pipeline.from_pretrained(folder_path, "cpu").config == CONFIG
+
+    monkeypatch.setattr(huggingface_hub, "HfApi", Api)
+    assert pipe.push_to_hub("someone/tiny", private=True, token="hf_x") == "https://huggingface.co/someone/tiny"
+    files = ["README.md", "config.json", "model.safetensors"]
+    assert asked == ["hf_x", ("someone/tiny", True, True), ("someone/tiny", files)]
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
 def test_a_seed_means_the_same_image_on_a_gpu(folder, pipe):
     drawn = Pipeline.from_pretrained(folder, device="cuda").generate(SCENES, seed=5)
@@ -208,7 +265,7 @@ def test_a_model_of_the_hub_is_fetched(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(huggingface_hub, "snapshot_download", fetch)
     assert Pipeline.from_pretrained("someone/tiny", device="cpu").config == CONFIG
-    assert asked == [("someone/tiny", ["model.safetensors", "config.json"])]
+    assert asked == [("someone/tiny", ["model.safetensors", "config.json", "figures.json"])]
 
 
 def test_a_hub_that_cannot_be_reached_is_a_clear_error(tmp_path, monkeypatch):

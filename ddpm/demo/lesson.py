@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from ddpm.demo.diagram import blocks, draw
 from ddpm.demo.settings import SAMPLER_NAMES
 from ddpm.demo.texts import ASSETS
 from ddpm.demo.theme import asset
+from ddpm.hub import FIGURES, read_figures
 from ddpm.labels import NUM_LABELS
 from ddpm.networks.context_unet import ContextUNet
 from ddpm.networks.staged import Staged
@@ -27,14 +29,13 @@ from ddpm.networks.unet import Condition
 from ddpm.pipeline import Pipeline
 from ddpm.schedule import KINDS, NoiseSchedule
 
-FIGURES = "figures.json"
-"""The file in a checkpoint's folder with what `training.evaluate --json` has measured."""
+log = logging.getLogger(__name__)
 
 
 def lesson(pipeline: Pipeline, folder: Path | None) -> gr.HTML:
     """Build the section about the model in a pipeline.
 
-    folder: where the checkpoint and perhaps its FIGURES lie; None for a model from elsewhere.
+    folder: where the checkpoint and perhaps its figures.json lie; None for a model from elsewhere.
     """
     return gr.HTML(
         _data(pipeline.config.schedule),
@@ -65,7 +66,6 @@ def _data(schedule: NoiseSchedule) -> dict[str, Any]:
 
 def _page(pipeline: Pipeline, folder: Path | None) -> str:
     config, network = pipeline.config, pipeline.network
-    figures = folder / FIGURES if folder else None
     parts = {
         "T": str(config.schedule.steps),
         "KIND": config.schedule.kind,
@@ -79,7 +79,7 @@ def _page(pipeline: Pipeline, folder: Path | None) -> str:
         ),
         "CONDITION": _condition(config, network),
         "PREDICTION": config.prediction,
-        "FIGURES": _figures(json.loads(figures.read_text(encoding="utf-8"))) if figures and figures.is_file() else "",
+        "FIGURES": _figures(folder) if folder else "",
     }
     page = asset("lesson.html")
     for name, value in parts.items():
@@ -122,7 +122,17 @@ def _way(network: nn.Module) -> str:
     return "told_scale" if network.labels and network.times else "told_labels" if network.labels else "told_time"
 
 
-def _figures(report: dict[str, Any]) -> str:
+def _figures(folder: Path) -> str:
+    """Return the section with the measured figures of a checkpoint's folder, empty where there are none to read."""
+    try:
+        report = read_figures(folder)
+        return _tables(report) if report else ""
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        log.warning("%s is left out: %s: %s", folder / FIGURES, type(error).__name__, error)
+        return ""
+
+
+def _tables(report: dict[str, Any]) -> str:
     """Return the section with the tables of a report as `training.evaluate --json` writes it."""
     specs = report["specs"]
     first = specs[0]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from ddpm import checkpoint
+from ddpm import checkpoint, hub
 from ddpm.checkpoint import ModelConfig
 from ddpm.pipeline import Pipeline
+
+log = logging.getLogger(__name__)
 
 EVALUATOR = "evaluator"
 """The folder among the checkpoints whose network judges and does not draw."""
@@ -18,6 +21,7 @@ class Models:
 
     own: the page's model, which comes first, under the name in its config. folder: holds a folder for each bundled
     model; the one that is the page's own is not offered twice, and another of its name is called "NAME (bundled)".
+    What cannot be read is left out, with a line in the log.
     """
 
     def __init__(self, own: Pipeline, folder: Path) -> None:
@@ -25,7 +29,11 @@ class Models:
         self._folders: dict[str, Path] = {}
         self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
         for path in _bundled(folder):
-            config = checkpoint.read_config(path)
+            try:
+                config = checkpoint.read_config(path)
+            except checkpoint.CheckpointError as error:
+                log.warning("a bundled model is left out: %s", error)
+                continue
             if config != own.config:
                 name = path.name if path.name not in self.configs else f"{path.name} (bundled)"
                 self._folders[name] = path
@@ -49,6 +57,6 @@ class Models:
 def _bundled(folder: Path) -> list[Path]:
     return sorted(
         path.parent
-        for path in folder.glob(f"*/{checkpoint.CONFIG}")
-        if path.parent.name != EVALUATOR and (path.parent / checkpoint.WEIGHTS).is_file()
+        for path in folder.glob(f"*/{hub.CONFIG}")
+        if path.parent.name != EVALUATOR and (path.parent / hub.WEIGHTS).is_file()
     )

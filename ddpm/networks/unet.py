@@ -18,6 +18,7 @@ from ddpm.labels import NUM_LABELS
 
 IMAGE_SIZE = 64
 PATCH = 4  # pixels, the side of what becomes one position
+MAX_BLOCKS = 64
 HEAD_CHANNELS = 48
 GROUP_CHANNELS = 16
 
@@ -38,8 +39,8 @@ class UNet(nn.Module):
         super().__init__()
         if len(channels) != 2 or any(c < HEAD_CHANNELS or c % HEAD_CHANNELS for c in channels):
             raise ValueError(f"channels must be two positive multiples of {HEAD_CHANNELS}, not {channels}")
-        if len(blocks) != 3 or any(b < 1 for b in blocks):
-            raise ValueError(f"blocks must be three positive numbers, not {blocks}")
+        if len(blocks) != 3 or any(not 1 <= b <= MAX_BLOCKS for b in blocks):
+            raise ValueError(f"blocks must be three numbers from 1 to {MAX_BLOCKS}, not {blocks}")
         if embedding < 2 or embedding % 2:
             raise ValueError(f"embedding must be a positive even number, not {embedding}")
         high, low = channels
