@@ -103,23 +103,23 @@ def build_demo(
     return demo.queue(max_size=32)
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Load the models and serve the page."""
     parser = argparse.ArgumentParser(description="Serve the page.")
     parser.add_argument(
         "--checkpoint", default=CHECKPOINTS / "default", metavar="FOLDER", help="the model that draws (%(default)s)"
     )
-    arguments = parser.parse_args()
+    args = parser.parse_args(arguments)
     port = os.environ.get("PORT", "")
     if port and not port.isdecimal():
         parser.error(f"PORT must be a number, not {port!r}")
     try:
-        pipeline = Pipeline.from_pretrained(arguments.checkpoint)
+        pipeline = Pipeline.from_pretrained(args.checkpoint)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
         glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", dtype=pipeline.dtype)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    folder = Path(arguments.checkpoint)
+    folder = Path(args.checkpoint)
     build_demo(pipeline, evaluator, glance, folder).launch(server_port=int(port) if port else None, **LAUNCH)
 
 

@@ -11,10 +11,14 @@ if TYPE_CHECKING:
     from ddpm.evaluator import Evaluator
     from ddpm.pipeline import Pipeline
 
-__all__ = ["Evaluator", "Pipeline"]
+__all__ = ["IMAGE_SHAPE", "IMAGE_SIZE", "Evaluator", "Pipeline"]
+
+IMAGE_SIZE = 64
+IMAGE_SHAPE = (3, IMAGE_SIZE, IMAGE_SIZE)
+"""Of the pictures that are drawn and judged: channels (RGB), rows, columns."""
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
+    if name in ("Evaluator", "Pipeline"):
         return getattr(import_module(f"ddpm.{name.lower()}"), name)
     raise AttributeError(f"module 'ddpm' has no attribute {name!r}")

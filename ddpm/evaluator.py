@@ -18,12 +18,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm import hub
+from ddpm import IMAGE_SHAPE, hub
 from ddpm.checkpoint import not_finite
 from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.labels import LABELS, NUM_LABELS
 
-IMAGE_SHAPE = (3, 64, 64)
 FEATURES = 512
 BATCH = 64  # images a forward
 

@@ -12,7 +12,8 @@ import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-SIZE = 64
+from ddpm import IMAGE_SIZE
+
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp"}
 _NUMBER = re.compile(r"(\d+)")
 
@@ -46,8 +47,9 @@ def read_picture(file: str | PathLike[str] | BinaryIO, name: str | None = None) 
     if grid := grid_of(picture):
         shape = f"a sheet of {grid[0]} x {grid[1]} pictures"
         raise PictureError(f"{name or file}: this is {shape}; give one picture, or cut the sheet first")
-    if picture.size != (SIZE, SIZE):
-        picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
+    if picture.size != (IMAGE_SIZE, IMAGE_SIZE):
+        # Pillow's filters antialias when they shrink
+        picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
     return to_tensor(picture)
 
 
@@ -75,7 +77,7 @@ def grid_of(picture: Image.Image) -> tuple[int, int, int] | None:
     neither square nor 4:3, as pictures of one scene are.
     """
     for padding in (PADDING, 0):
-        (columns, x), (rows, y) = (divmod(side - padding, SIZE + padding) for side in picture.size)
+        (columns, x), (rows, y) = (divmod(side - padding, IMAGE_SIZE + padding) for side in picture.size)
         several = columns >= 1 and rows >= 1 and columns * rows > 1
         plain = picture.width == picture.height or 3 * picture.width == 4 * picture.height
         if several and x == y == 0 and (padding or not plain):
@@ -89,10 +91,9 @@ def cut(picture: Image.Image) -> Tensor:
     if grid is None:
         raise PictureError(f"a picture of {picture.width}x{picture.height} is not a sheet of 64x64 pictures")
     columns, rows, padding = grid
-    corners = [
-        ((SIZE + padding) * x + padding, (SIZE + padding) * y + padding) for y in range(rows) for x in range(columns)
-    ]
-    return torch.cat([to_tensor(picture.crop((x, y, x + SIZE, y + SIZE))) for x, y in corners])
+    pitch = IMAGE_SIZE + padding
+    corners = [(pitch * x + padding, pitch * y + padding) for y in range(rows) for x in range(columns)]
+    return torch.cat([to_tensor(picture.crop((x, y, x + IMAGE_SIZE, y + IMAGE_SIZE))) for x, y in corners])
 
 
 def sheet(images: Tensor) -> Image.Image:
@@ -100,7 +101,7 @@ def sheet(images: Tensor) -> Image.Image:
     pixels = ((images.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
     columns = min(COLUMNS, len(images))
     rows = -(-len(images) // columns)
-    pitch = SIZE + PADDING
+    pitch = IMAGE_SIZE + PADDING
     whole = Image.new("RGB", (columns * pitch + PADDING, rows * pitch + PADDING))
     for i, image in enumerate(pixels):
         y, x = divmod(i, columns)

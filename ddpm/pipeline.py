@@ -12,13 +12,12 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ddpm import checkpoint, hub, labels
+from ddpm import IMAGE_SHAPE, checkpoint, hub, labels
 from ddpm.backends import Switching, openvino
 from ddpm.denoiser import Denoiser
 from ddpm.precision import cpu_dtype
 from ddpm.samplers import SAMPLERS, Step, sample
 
-IMAGE_SHAPE = (3, 64, 64)
 MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 20.0
 BATCH = 64  # images that `generate` denoises together

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from ddpm.labels import LABEL_ID, LabelError
-from training import dataset
+from training.loop import dataset
 
 ENTRIES = {"b.png": ["red cube", "cyan sphere"], "a.png": []}
 

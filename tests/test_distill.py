@@ -12,7 +12,7 @@ from ddpm import Pipeline, checkpoint, labels
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 from training import distill
-from training.presets import DISTILLED, TrainConfig
+from training.loop.presets import DISTILLED, TrainConfig
 
 SMALL = {"channels": [48, 48], "blocks": [1, 1, 1]}
 COSINE = NoiseSchedule("cosine")
@@ -90,6 +90,22 @@ def test_a_lesson_has_an_example_for_every_call(teacher, name):
     assert [row[1] for row in rows] == [t for t, _ in distill.calls(small(name)) for _ in range(2)]
     assert all(torch.equal(row[2], y[i % 2]) for i, row in enumerate(rows))
     assert all(row[3].abs().max() <= 1 for row in rows)
+
+
+def test_the_later_calls_begin_where_the_earlier_ones_come_to(teacher):
+    pipe = Pipeline.from_pretrained(teacher, "cpu")
+    student = distill.Denoiser(pipe.network, COSINE, "v")
+    x0, y = torch.zeros((8, 3, 64, 64)), labels.encode([["red cube"]] * 8)
+    fine, seed = small("fast-fine"), torch.Generator().manual_seed
+    rows = distill.lesson(pipe, student, fine, x0, y, seed(4), before=student)[:8]
+    noise = torch.randn(x0.shape, generator=seed(4))
+    with torch.no_grad():
+        x = noise
+        for t, s in ((1000, 750), (750, 500)):
+            x = distill.step(student, x, y, t, s)
+    came = [torch.allclose(row[0], x[i], atol=1e-4) for i, row in enumerate(rows)]
+    noised = [torch.allclose(row[0], COSINE.add_noise(x0, noise, 500)[i], atol=1e-4) for i, row in enumerate(rows)]
+    assert any(came) and any(noised) and all(a != b for a, b in zip(came, noised, strict=True))
 
 
 def test_a_run_leaves_a_network_of_the_student_and_goes_on(teacher, data, tmp_path):

@@ -15,7 +15,8 @@ from ddpm.networks import build
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
-from training import benchmark, evaluate, speed, train_evaluator
+from training import benchmark, evaluate, train_evaluator
+from training.measures import speed
 from training.render import main as render
 
 SCENES = [["red cube"], [], ["blue sphere", "gray cube"]]

@@ -11,7 +11,8 @@ DRAW_OR_SERVE = {"training.benchmark", "training.contact_sheet", "training.figur
 
 
 def test_library_and_commands_load_no_library_that_they_do_not_use() -> None:
-    training = {f"training.{path.stem}" for path in (ROOT / "training").glob("*.py")} - {"training.__init__"}
+    files = [path.relative_to(ROOT).with_suffix("") for path in (ROOT / "training").rglob("[!_]*.py")]
+    training = {".".join(file.parts) for file in files}
     modules = ["ddpm", "ddpm.pipeline", "ddpm.cli", *sorted(training - DRAW_OR_SERVE)]
     code = f"""if True:
         import importlib, sys

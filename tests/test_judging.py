@@ -12,9 +12,11 @@ from ddpm.labels import NUM_LABELS
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 from training import judging, predictions
-from training.predictions import Predictions, draw, predict
+from training.loop.predicted import Predictions
+from training.measures.judging import calibration_error, on_the_way
+from training.predictions import draw, predict
 from training.render import random_scenes, render
-from training.scenes import Scene
+from training.scene.placement import Scene
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +33,13 @@ def pipe() -> Pipeline:
 
 def test_calibration_error_of_honest_sure_and_wrong_answers() -> None:
     labels = torch.tensor([1.0, 0.0, 0.0, 0.0])
-    assert judging.calibration_error(torch.full((4,), 0.25), labels) == pytest.approx(0)
-    assert judging.calibration_error(labels, labels) == 0
-    assert judging.calibration_error(1 - labels, labels) == 1
+    assert calibration_error(torch.full((4,), 0.25), labels) == pytest.approx(0)
+    assert calibration_error(labels, labels) == 0
+    assert calibration_error(1 - labels, labels) == 1
     # half of the answers 0.5 too high, in a bin of their own; too high and too low in different bins do not cancel
     p = torch.tensor([0.05, 0.05, 0.55, 0.55])
-    assert judging.calibration_error(p, torch.zeros(4)) == pytest.approx(0.3)
-    assert judging.calibration_error(torch.tensor([0.3, 0.7]), torch.tensor([1.0, 0.0])) == pytest.approx(0.7)
+    assert calibration_error(p, torch.zeros(4)) == pytest.approx(0.3)
+    assert calibration_error(torch.tensor([0.3, 0.7]), torch.tensor([1.0, 0.0])) == pytest.approx(0.7)
 
 
 def test_each_fifth_of_the_timesteps_has_its_own_row() -> None:
@@ -49,7 +51,7 @@ def test_each_fifth_of_the_timesteps_has_its_own_row() -> None:
     counts[:3, 0] = 1  # right for the first three
     images = torch.zeros(6, 3, 64, 64, dtype=torch.uint8)
     found = Predictions(images, torch.tensor([1, 200, 201, 800, 801, 1000]), counts, torch.ones(6))
-    rows = judging.on_the_way(Sure(), found)  # type: ignore[arg-type]
+    rows = on_the_way(Sure(), found)  # type: ignore[arg-type]
     assert [row["images"] for row in rows] == [2, 1, 0, 1, 2]
     assert [row["sure_and_right"] for row in rows] == [2, 1, 0, 0, 0]
     assert [row["calibration_error"] for row in rows[::4]] == [0, pytest.approx(1 / 24, abs=1e-4)]

@@ -5,7 +5,7 @@ import sys
 import pytest
 import torch
 
-from training import kernel
+from training.measures import kernel
 
 
 def test_it_is_the_unbiased_estimate_written_out() -> None:

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ddpm.networks import build
-from training.layout import WithLayout, pixel_weights
+from training.loop.layout import WithLayout, pixel_weights
 from training.render import layouts
-from training.scenes import Scene, SceneObject
+from training.scene.placement import Scene, SceneObject
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
 

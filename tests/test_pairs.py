@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 from ddpm.labels import encode, read_spec
-from training.pairs import HELD_OUT, PAIRS, SEEN, without_held_out
+from training.loop.pairs import HELD_OUT, PAIRS, SEEN, without_held_out
 
 
 def test_a_tenth_of_all_pairs_is_held_out():

@@ -11,7 +11,8 @@ from ddpm import Pipeline, checkpoint
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.pipeline import Settings
 from training import figures, frechet, quality, recovery, train_evaluator
-from training.frechet import frechet_distance
+from training.measures import drawing
+from training.measures.frechet import frechet_distance
 from training.render import main as render
 
 
@@ -91,7 +92,7 @@ def test_too_few_renders_are_refused(work: Path, capsys: pytest.CaptureFixture[s
 def test_what_is_noised_less_stays_nearer_to_the_truth(pipeline: Pipeline) -> None:
     x0, conditions = normal(0, 3, 3, 64, 64).clamp(-1, 1), torch.zeros(3, 24)
     far, near = (
-        (recovery.recovered(pipeline, x0, conditions, start, Settings("ddim", 20, 2.0)) - x0).square().mean()
+        (drawing.recovered(pipeline, x0, conditions, start, Settings("ddim", 20, 2.0)) - x0).square().mean()
         for start in (900, 50)
     )
     assert near < 0.1 * far
@@ -100,9 +101,9 @@ def test_what_is_noised_less_stays_nearer_to_the_truth(pipeline: Pipeline) -> No
 def test_a_recovered_picture_does_not_depend_on_its_batch(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     x0, conditions = normal(0, 3, 3, 64, 64).clamp(-1, 1), torch.zeros(3, 24)
     settings = Settings("sde-dpm++", 20, 2.0)
-    whole = recovery.recovered(pipeline, x0, conditions, 500, settings)
-    monkeypatch.setattr(recovery, "BATCH", 2)
-    torch.testing.assert_close(recovery.recovered(pipeline, x0, conditions, 500, settings), whole, rtol=0, atol=1e-3)
+    whole = drawing.recovered(pipeline, x0, conditions, 500, settings)
+    monkeypatch.setattr(drawing, "BATCH", 2)
+    torch.testing.assert_close(drawing.recovered(pipeline, x0, conditions, 500, settings), whole, rtol=0, atol=1e-3)
 
 
 def test_recovery_is_reported_for_each_start(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,7 +8,15 @@ import pytest
 
 from ddpm.labels import LABELS
 from training.render import MIN_VISIBLE, random_scenes, visible_shares
-from training.scenes import COUNT_WEIGHTS, MIN_DISTANCE, Scene, SceneObject, random_labels, random_scene, read_scenes
+from training.scene.placement import (
+    COUNT_WEIGHTS,
+    MIN_DISTANCE,
+    Scene,
+    SceneObject,
+    random_labels,
+    random_scene,
+    read_scenes,
+)
 
 
 def test_count_weights_are_a_distribution_over_0_to_5():

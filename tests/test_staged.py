@@ -8,8 +8,9 @@ import torch
 from ddpm import Pipeline, checkpoint, labels
 from ddpm.networks import build
 from ddpm.networks.staged import Staged
-from training.join import join, main, parts
-from training.presets import PRESETS
+from training.join import join, main
+from training.loop.parts import parts
+from training.loop.presets import PRESETS
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
 SMALL = {**OPTIONS, "channels": [48, 96]}

@@ -12,8 +12,9 @@ from ddpm.checkpoint import ModelConfig
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.labels import encode
 from ddpm.schedule import NoiseSchedule
-from training import markdown, study, train_evaluator
-from training.presets import PRESETS, STUDY
+from training import study, train_evaluator
+from training.loop.presets import PRESETS, STUDY
+from training.measures import reports
 from training.render import random_scenes, write_dataset
 from training.train import train
 
@@ -113,4 +114,4 @@ def test_a_stopped_row_is_not_measured(tmp_path, monkeypatch):
 def test_a_page_without_marks_is_refused(tmp_path):
     (tmp_path / "page.md").write_text("nothing here")
     with pytest.raises(ValueError, match="must hold the marks <!-- x -->"):
-        markdown.fill(tmp_path / "page.md", "x", "text")
+        reports.fill(tmp_path / "page.md", "x", "text")

@@ -17,10 +17,10 @@ from PIL import Image
 from ddpm import Pipeline, checkpoint
 from ddpm.denoiser import Denoiser, target
 from ddpm.networks.staged import Staged
-from training import dataset
-from training.pairs import HELD_OUT
-from training.presets import PRESETS
-from training.run import learning_rate_factor
+from training.loop import dataset
+from training.loop.pairs import HELD_OUT
+from training.loop.presets import PRESETS
+from training.loop.run import learning_rate_factor
 from training.train import batch_indices, draw_timesteps, main, timestep_weights, train
 
 ROOT = Path(__file__).parents[1]

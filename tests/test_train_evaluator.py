@@ -11,8 +11,8 @@ from ddpm import labels
 from ddpm.evaluator import Evaluator
 from ddpm.schedule import NoiseSchedule
 from training import train_evaluator
-from training.dataset import DatasetError
-from training.predictions import Predictions
+from training.loop.dataset import DatasetError
+from training.loop.predicted import Predictions
 
 
 def noise(n: int) -> torch.Tensor:

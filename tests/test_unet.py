@@ -7,7 +7,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from ddpm import labels
 from ddpm.networks import build
 from ddpm.networks.unet import UNet, sinusoids
-from training.presets import PRESETS
+from training.loop.presets import PRESETS
 
 
 @pytest.fixture(scope="module")

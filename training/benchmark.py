@@ -3,7 +3,7 @@
 Times are medians over repeats, after a warm-up, of the code that the page runs: the network inside its denoiser at
 several batch sizes (conditional only, so that one call is one forward) and its share of the fastest convolution here, a
 picture at the model's own settings, what the page adds to that, how cost grows, what other networks take
-(`training.speed`), and what a faster backend gains. What is compared is timed in turn.
+(`training.measures.speed`), and what a faster backend gains. What is compared is timed in turn.
 """
 
 import argparse
@@ -22,10 +22,10 @@ import torch
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.demo.handlers import Judge, Studio
 from ddpm.denoiser import Denoiser, Network
-from training import speed
-from training.evaluate import make_place
-from training.hardware import hardware
-from training.speed import SCENE
+from training.measures import speed
+from training.measures.hardware import hardware
+from training.measures.reports import make_place
+from training.measures.speed import SCENE
 
 BATCHES = (1, 2, 8, 16)
 REPEATS = 11

@@ -12,19 +12,20 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from training.render import IMAGE_SIZE, render
-from training.scenes import read_scenes
+from ddpm import IMAGE_SIZE
+from training.render import render
+from training.scene.placement import read_scenes
 
 COLUMNS = 8
 DIFFERENCE_GAIN = 8
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Draw our pictures and path-traced ones of the same scenes.")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     # Odd sequences were not used for fitting; the last picture of a sequence has most objects
     held_out = {name: s for name, s in read_scenes(args.reference / "scenes.json").items() if int(name[4:9]) % 2}
     names = [name for name, scene in held_out.items() if len(scene.objects) == 4][:COLUMNS]

@@ -1,7 +1,8 @@
-"""Teach a network to draw in a few steps what a trained one draws in many, with guidance and all.
+r"""Teach a network to draw in a few steps what a trained one draws in many, with guidance and all.
 
     python -m training.distill --preset fast-coarse --data data/train --out runs/fast-coarse [--minutes 100] [--resume]
-    python -m training.distill --preset fast-fine --data data/train --out runs/fast-fine
+    python -m training.distill --preset fast-fine --data data/train --out runs/fast-fine \
+        --before runs/fast-coarse/checkpoint
     python -m training.join runs/fast-coarse/checkpoint runs/fast-fine/checkpoint --out runs/fast
 
 The student is called at the preset's few timesteps. From each it is to reach, in one step of DDIM, the point at the
@@ -30,9 +31,9 @@ from ddpm.networks import build
 from ddpm.pipeline import Pipeline
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
-from training import dataset
-from training.presets import DISTILLED, TrainConfig
-from training.run import (
+from training.loop import dataset
+from training.loop.presets import DISTILLED, TrainConfig
+from training.loop.run import (
     generator,
     initial_weights,
     learning_rate_factor,
@@ -78,6 +79,13 @@ def clean_target(schedule: NoiseSchedule, x_t: Tensor, t: int, x_s: Tensor, s: i
     return ((x_s - ratio * x_t) / (alpha_s - ratio * alpha)).clamp(-1, 1)
 
 
+def step(student: Denoiser, x: Tensor, conditions: Tensor, t: int, s: int) -> Tensor:
+    """Where one step of the student leads from x (N, 3, 64, 64): from t to s > 0 (DDIM, Song et al. 2020, eq. 12)."""
+    guess = student(x, t, conditions)
+    alpha_s, sigma_s = student.schedule.coefficients(s, x)
+    return alpha_s * guess.x0 + sigma_s * guess.eps
+
+
 def calls(config: TrainConfig) -> list[tuple[int, int]]:
     """The student's calls, from t to s, on the preset's part of the way."""
     whole = config.schedule.steps
@@ -87,34 +95,52 @@ def calls(config: TrainConfig) -> list[tuple[int, int]]:
 
 @torch.no_grad()
 def lesson(
-    teacher: Pipeline, student: Denoiser, config: TrainConfig, x0: Tensor, conditions: Tensor, random: torch.Generator
+    teacher: Pipeline,
+    student: Denoiser,
+    config: TrainConfig,
+    x0: Tensor,
+    conditions: Tensor,
+    random: torch.Generator,
+    before: Denoiser | None = None,
 ) -> list[Example]:
     """Examples from the teacher for each of the student's calls, for pictures (N, 3, 64, 64) and their labels (N, 24).
 
-    The first call starts at the pictures with noise, at T at noise alone; each later one where the teacher came to, and
-    in half of the cases where the student itself did, whose own mistakes it learns to mend.
+    The first call starts at T at noise alone; below T at the pictures with noise or, in half of the cases, where a
+    student `before` of the earlier calls came to. Each later one starts where the teacher came to and, in half of the
+    cases, where the student itself did, whose own mistakes it learns to mend.
     """
     schedule = config.schedule
+
+    def half(a: Tensor, b: Tensor) -> Tensor:
+        return torch.where(torch.rand((len(a), 1, 1, 1), generator=random).to(a.device) < 0.5, a, b)
+
     found: list[Example] = []
     x = torch.randn(x0.shape, generator=random).to(x0.device)
     for index, (t, s) in enumerate(calls(config)):
         if index == 0 and t < schedule.steps:
-            x = schedule.add_noise(x0, x, t)
+            noisy = schedule.add_noise(x0, x, t)
+            for earlier, later in calls(replace(config, since=config.until, until=1.0)) if before else ():
+                x = step(before, x, conditions, earlier, later)  # type: ignore[arg-type]
+            x = half(x, noisy) if before else noisy
         x_s = interval(teacher, x, conditions, t, s, teacher.config.guidance)
         found += zip(x, [t] * len(x), conditions, clean_target(schedule, x, t, x_s, s), strict=True)
         if s:
-            guess = student(x, t, conditions)
-            alpha_s, sigma_s = schedule.coefficients(s, x)
-            own = alpha_s * guess.x0 + sigma_s * guess.eps  # DDIM, Song et al. 2020, eq. 12
-            x = torch.where(torch.rand((len(x), 1, 1, 1), generator=random).to(x.device) < 0.5, own, x_s)
+            x = half(step(student, x, conditions, t, s), x_s)
     return found
 
 
 def distill(
-    config: TrainConfig, teacher_folder: Path, data: str, out: Path, minutes: float | None, resume: bool
+    config: TrainConfig,
+    teacher_folder: Path,
+    data: str,
+    out: Path,
+    minutes: float | None,
+    resume: bool,
+    before_folder: Path | None = None,
 ) -> None:
     """Teach until `config.images` examples have been learned, `minutes` have passed, or a signal asks to stop.
 
+    before_folder: the checkpoint of a student of the earlier calls, see `lesson`.
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
@@ -142,6 +168,10 @@ def distill(
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     student = Denoiser(network, config.schedule, config.prediction)
+    before = None
+    if before_folder is not None:
+        earlier = Pipeline.from_pretrained(before_folder, device)
+        before = Denoiser(earlier.network, config.schedule, earlier.config.prediction)
     rows = read_log(log_file, seen)
 
     def save() -> None:
@@ -163,7 +193,9 @@ def distill(
                 network.eval()
                 index = torch.randint(len(images), (config.batch,), generator=random)
                 x0 = dataset.to_float(images[index])
-                pool.extend(lesson(teacher, student, config, x0.to(device), conditions[index].to(device), random))
+                pool.extend(
+                    lesson(teacher, student, config, x0.to(device), conditions[index].to(device), random, before)
+                )
                 network.train()
             chosen = [pool[int(i)] for i in torch.randint(len(pool), (config.batch,), generator=random)]
             x_t, y, goal = (torch.stack([row[i] for row in chosen]).to(device) for i in (0, 2, 3))  # type: ignore[misc]
@@ -205,6 +237,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to learn from")
     parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")
     parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
     parser.add_argument("--images", type=int, help="examples to learn in all, in place of the preset's number")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
@@ -217,7 +250,7 @@ def main(arguments: list[str] | None = None) -> None:
             parser.error(f"--images must be at least 1, got {args.images}")
         config = replace(config, images=args.images)
     try:
-        distill(config, args.teacher, args.data, args.out, args.minutes, args.resume)
+        distill(config, args.teacher, args.data, args.out, args.minutes, args.resume, args.before)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

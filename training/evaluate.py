@@ -11,55 +11,20 @@ grid of 8 columns OUT/SPEC.png for each spec, and the denoising of one scene, OU
 """
 
 import argparse
-import functools
 import json
-import time
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-from torch import Tensor
-from tqdm import tqdm
-
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.export import write_file
-from ddpm.pictures import sheet
-from ddpm.pipeline import Settings
 from ddpm.samplers import SAMPLERS
-from ddpm.scores import Scenes, judge, table
-from ddpm.trajectory import Trajectory, to_picture
-from training import dataset
+from ddpm.scores import judge, table
+from ddpm.trajectory import Trajectory
+from training.loop import dataset
+from training.measures.drawing import draw, save_images
+from training.measures.reports import make_place
 
 DENOISING_SCENE = ["red sphere", "cyan cylinder", "cyan cube"]
 """The scene whose denoising the lab asks to be shown."""
-
-
-def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tuple[Tensor, float]:
-    """Images (seeds, N, 3, 64, 64) of N scenes and the seconds they took; no two share their noise.
-
-    Image i of a call has the seed `seed + i`, so that the repetitions are spaced by N.
-    """
-    start = time.perf_counter()
-    images = [
-        pipe.generate(scenes, seed=repetition * len(scenes), **asdict(settings))
-        for repetition in tqdm(range(seeds), desc="seeds", leave=False)
-    ]
-    return torch.stack(images), time.perf_counter() - start
-
-
-def save_images(images: Tensor, folder: Path) -> None:
-    """Write images (N, 3, 64, 64) as folder/0.png, 1.png, ..., and all of them as the sheet folder.png."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for i, image in enumerate(images):
-        write_file(folder / f"{i}.png", functools.partial(to_picture(image).save, format="PNG"))
-    write_file(folder.with_name(f"{folder.name}.png"), functools.partial(sheet(images).save, format="PNG"))
-
-
-def make_place(file: Path) -> None:
-    """Make the folder of a file to be written later. Raises OSError where the file could not be written."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if file.is_dir():
-        raise IsADirectoryError(f"{file} is a folder, not a file to write")
 
 
 def main(arguments: list[str] | None = None) -> None:

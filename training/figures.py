@@ -17,7 +17,7 @@ from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.trajectory import Trajectory, to_uint8
-from training import dataset
+from training.loop import dataset
 from training.specs import draw_spec
 
 COLUMNS = 6

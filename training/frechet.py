@@ -6,7 +6,7 @@
 The first `count` pictures of the folder name the label sets and are the truth. The distance between them and the next
 `count` ones is the floor: what two sets of real pictures are apart. Distances of different counts must not be
 compared: small samples look farther apart than they are. With --second-opinion also the kernel distance of the same
-pictures, in the features of a network that is not ours (see `training.kernel`).
+pictures, in the features of a network that is not ours (see `training.measures.kernel`).
 """
 
 from __future__ import annotations
@@ -17,24 +17,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.samplers import SAMPLERS
-from training import dataset, kernel
-from training.evaluate import make_place
-
-
-def frechet_distance(a: Tensor, b: Tensor) -> float:
-    """Between normal distributions fitted to features a (N, D) and b (M, D) (Heusel et al. 2017, eq. 6)."""
-    mean_a, mean_b = a.double().mean(0), b.double().mean(0)
-    cov_a, cov_b = (torch.cov(x.double().T).reshape(x.shape[1], x.shape[1]) for x in (a, b))
-    # tr sqrt(A B) = tr sqrt(sqrt(A) B sqrt(A)), which is symmetric
-    values, vectors = torch.linalg.eigh(cov_a)
-    root_a = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    cross = torch.linalg.eigvalsh(root_a @ cov_b @ root_a).clamp_min(0).sqrt().sum()
-    return float((mean_a - mean_b).square().sum() + cov_a.trace() + cov_b.trace() - 2 * cross)
+from training.loop import dataset
+from training.measures import kernel
+from training.measures.frechet import frechet_distance
+from training.measures.reports import make_place
 
 
 def main(arguments: list[str] | None = None) -> None:

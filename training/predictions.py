@@ -10,54 +10,19 @@ The file holds images uint8 (N, 3, 64, 64), t int64 (N,), counts int64 (N, 24) a
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
 from ddpm import Pipeline
-from ddpm.checkpoint import write_whole
 from ddpm.denoiser import Denoiser
-from training import dataset
-from training.scenes import COUNT_WEIGHTS
+from training.loop import dataset
+from training.loop.predicted import Predictions
+from training.scene.placement import COUNT_WEIGHTS
 
 BATCH = 16
-
-
-@dataclass(frozen=True)
-class Predictions:
-    """Predicted clean pictures, uint8 (N, 3, 64, 64), of scenes that show counts (N, 24), from x_t at t (N,).
-
-    guidance (N,): the scale of each; 0 means that the labels were ignored, 1 that there was no guidance.
-    """
-
-    images: Tensor
-    t: Tensor
-    counts: Tensor
-    guidance: Tensor
-
-    def save(self, path: Path) -> None:
-        """Write the file, whole or not at all."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        arrays = {name: value.numpy() for name, value in vars(self).items()}
-
-        def write(part: Path) -> None:
-            with part.open("wb") as file:
-                np.savez(file, **arrays)
-
-        write_whole(path, write)
-
-    @classmethod
-    def load(cls, path: Path) -> Predictions:
-        """Read a file of `save`. Raises OSError, or DatasetError naming the file."""
-        try:
-            with np.load(path) as arrays:
-                return cls(**{name: torch.from_numpy(arrays[name]) for name in ("images", "t", "counts", "guidance")})
-        except (ValueError, KeyError, TypeError) as error:
-            raise dataset.DatasetError(f"{path} is no file of training.predictions: {error}") from None
 
 
 @torch.no_grad()

@@ -19,9 +19,10 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
 from ddpm.scores import judge, with_error
-from training import dataset, markdown
-from training.evaluate import draw
-from training.frechet import frechet_distance
+from training.loop import dataset
+from training.measures import reports
+from training.measures.drawing import draw
+from training.measures.frechet import frechet_distance
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -60,7 +61,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         measured = (topk, exact, distance, f"{row['seconds_per_image']:.2f}")
         lines.append((row["sampler"], row["steps"], f"{row['guidance']:g}", calls, *measured))
     names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
-    return markdown.table(names, lines)
+    return reports.table(names, lines)
 
 
 def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
@@ -137,7 +138,7 @@ def main(arguments: list[str] | None = None) -> None:
         write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
         print(table(rows[-1:]).splitlines()[-1])
     plot(rows, default).savefig(args.out / "quality.png", dpi=110)
-    markdown.fill(args.out / "QUALITY.md", "quality table", table(rows))
+    reports.fill(args.out / "QUALITY.md", "quality table", table(rows))
 
 
 if __name__ == "__main__":

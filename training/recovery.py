@@ -15,32 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.pipeline import BATCH, Settings
 from ddpm.scores import judge, with_error
-from training import dataset, markdown
-from training.evaluate import make_place
+from training.loop import dataset
+from training.measures import reports
+from training.measures.drawing import recovered
+from training.measures.reports import make_place
 
 STARTS = (1000, 800, 600, 500, 400, 300, 200, 100, 40)
-
-
-def recovered(pipe: Pipeline, x0: Tensor, conditions: Tensor, start: int, settings: Settings) -> Tensor:
-    """True pictures x0 (N, 3, 64, 64), noised to timestep `start` and denoised under their own labels (N, 24).
-
-    Picture i has the seed i, for the noise on the way, too.
-    """
-    drawn = []
-    for first in range(0, len(x0), BATCH):
-        part = slice(first, first + BATCH)
-        noise = pipe.noise(range(first, first + len(x0[part])))
-        x = pipe.config.schedule.add_noise(x0[part], noise, start)
-        for step in pipe.denoise(x, conditions[part], settings, seed=first, start=start):
-            last = step.x0
-        drawn.append(last)
-    return torch.cat(drawn)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
@@ -49,7 +31,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         (row["start"] or "none", with_error(row["topk_accuracy"], digits=3), with_error(row["exact_match"], digits=3))
         for row in rows
     ]
-    return markdown.table(("noised to t", "top-k", "exact match"), lines)
+    return reports.table(("noised to t", "top-k", "exact match"), lines)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -24,14 +24,13 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
+from ddpm import IMAGE_SIZE
 from ddpm.checkpoint import write_whole
 from ddpm.labels import COLORS, MAX_OBJECTS, NUM_LABELS
-from training import shading
-from training.dataset import LAYOUT_SIZE
-from training.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
-from training.scenes import Scene, random_labels, random_scene, read_scenes
+from training.scene import shading
+from training.scene.geometry import CAMERA_POSITION, Objects, backdrop_hits, camera_rays
+from training.scene.placement import LAYOUT_SIZE, Scene, random_labels, random_scene, read_scenes
 
-IMAGE_SIZE = 64
 SAMPLES = 128  # primary rays along each side of the squashed picture
 LAMP_SAMPLES = 2  # shadow rays along each side of a lamp, from every primary hit
 MIN_VISIBLE = 200 / (320 * 240)  # share of the picture below which a scene is rejected for a hidden object
@@ -263,7 +262,7 @@ def write_dataset(
     write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0)))
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Render scenes of colored shapes, 64x64, with their labels.")
     source = parser.add_mutually_exclusive_group(required=True)
@@ -284,7 +283,7 @@ def main() -> None:
         "--repeats", type=float, default=0.0, help="share of scenes in which a label stands twice (default 0)"
     )
     parser.add_argument("--out", type=Path, required=True, help="folder for images/, labels.json and layouts.npy")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     size = batch_size(device)
     chunks: list[tuple[Sequence[str], Callable[[], list[Scene]]]] = []

@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from ddpm.labels import MAX_OBJECTS, check
-from training.pairs import HELD_OUT, SEEN
-from training.scenes import random_labels
+from training.loop.pairs import HELD_OUT, SEEN
+from training.measures.reports import make_place
+from training.scene.placement import random_labels
 
 
 def draw_spec(seed: int, counts: list[int], each: int) -> list[list[str]]:
@@ -35,7 +36,7 @@ def draw_pairs(kind: str, seed: int) -> list[list[str]]:
     return [list(SEEN[i]) for i in chosen]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Draw random label sets for measuring.")
     parser.add_argument("--seed", type=int, default=0)
@@ -43,12 +44,16 @@ def main() -> None:
     parser.add_argument("--each", type=int, default=16, help="label sets of each count")
     parser.add_argument("--pairs", choices=["held-out", "seen"], help="pairs of labels, in place of random label sets")
     parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.each < 1 or args.seed < 0:
         parser.error(f"--each must be at least 1 and --seed at least 0, got {args.each} and {args.seed}")
     scenes = draw_pairs(args.pairs, args.seed) if args.pairs else draw_spec(args.seed, args.counts, args.each)
     lines = ",\n ".join(json.dumps(labels) for labels in scenes)
-    args.out.write_text(f"[{lines}]\n")
+    try:
+        make_place(args.out)
+        args.out.write_text(f"[{lines}]\n", encoding="utf-8")
+    except OSError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":

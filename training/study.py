@@ -4,7 +4,7 @@
     python -m training.study ... --width 32 --patch 2       smaller than the report's, for a CPU
     python -m training.study ... --row report-groupnorm     one row at a time, for instance one a GPU
 
-Rows are the presets of `training.presets.STUDY` and the default model, all on the same pictures in the same order,
+Rows are the presets of `training.loop.presets.STUDY` and the default model, all on the same pictures in the same order,
 the same number of them, with the same seeds. Each row is trained (or gone on with) in OUT/ROW, scored with its own
 sampler and with DDIM, and asked to denoise fresh pictures; OUT/ROW/figures.json and sheet.png are written. The
 finished rows make docs/study-loss.png, docs/study-samples.png and the table in docs/STUDY.md between its marks. The
@@ -29,10 +29,11 @@ from ddpm import Evaluator, Pipeline, labels
 from ddpm.denoiser import Denoiser
 from ddpm.scores import judge, with_error
 from ddpm.trajectory import to_picture
-from training import dataset, markdown
-from training.evaluate import draw
-from training.hardware import hardware
-from training.presets import PRESETS, STUDY, TrainConfig
+from training.loop import dataset
+from training.loop.presets import PRESETS, STUDY, TrainConfig
+from training.measures import reports
+from training.measures.drawing import draw
+from training.measures.hardware import hardware
 from training.train import train
 
 if TYPE_CHECKING:
@@ -116,7 +117,7 @@ def table(figures: dict[str, dict[str, Any]]) -> str:
             lines.append((row, *facts, f"{errors['error']:.2f}", gain, *sampling))
     sizes = ("parameters", "width", "patch", "batch", "images seen", "hardware")
     measured = ("error", "gain of the labels, %", "spec", "sampler", "top-k", "exact match")
-    return markdown.table(("system", *sizes, *measured), lines)
+    return reports.table(("system", *sizes, *measured), lines)
 
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
@@ -208,7 +209,7 @@ def main(arguments: list[str] | None = None) -> None:
     plot_losses(args.out, done).savefig(args.docs / "study-loss.png", dpi=100)
     sheet(args.out, done).savefig(args.docs / "study-samples.png")
     text = table({row: json.loads((args.out / row / "figures.json").read_text()) for row in done})
-    markdown.fill(args.docs / "STUDY.md", "study table", text)
+    reports.fill(args.docs / "STUDY.md", "study table", text)
     print(text)
 
 

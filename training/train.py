@@ -30,11 +30,11 @@ from ddpm.networks import build
 from ddpm.networks.unet import LabelAttention, ResidualBlock
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
-from training import dataset, sample_sheet
-from training.layout import WithLayout, pixel_weights
-from training.pairs import without_held_out
-from training.presets import PRESETS, TrainConfig
-from training.run import (
+from training.loop import dataset, sample_sheet
+from training.loop.layout import WithLayout, pixel_weights
+from training.loop.pairs import without_held_out
+from training.loop.presets import PRESETS, TrainConfig
+from training.loop.run import (
     generator,
     initial_weights,
     learning_rate_factor,
@@ -230,7 +230,7 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
     return (sigma**config.balance).float()[:, None, None, None]
 
 
-def main() -> None:
+def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Train a network on labelled pictures.")
     parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
@@ -240,7 +240,7 @@ def main() -> None:
     parser.add_argument("--images", type=int, help="images to see in all, in place of the preset's number")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     config = PRESETS[args.preset]
     if args.minutes is not None and not args.minutes > 0:
         parser.error(f"--minutes must be more than 0, got {args.minutes}")

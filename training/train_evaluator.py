@@ -23,9 +23,9 @@ from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json
 from ddpm.precision import has_native_bf16
 from ddpm.schedule import NoiseSchedule
-from training import dataset
-from training.judging import on_renders
-from training.predictions import Predictions
+from training.loop import dataset
+from training.loop.predicted import Predictions
+from training.measures.judging import on_renders
 
 BATCH = 32
 LEARNING_RATE = 1e-3  # the peak of the cycle

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ddpm import IMAGE_SIZE
 from ddpm.labels import NUM_LABELS
 
-IMAGE_SIZE = 64
 _GROUPS = 8
 _POOL = 7  # side of the average-pooling in the report's bottleneck
 

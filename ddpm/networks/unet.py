@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ddpm import IMAGE_SIZE
 from ddpm.labels import NUM_LABELS
 
-IMAGE_SIZE = 64
 PATCH = 4  # pixels, the side of what becomes one position
 MAX_BLOCKS = 64
 HEAD_CHANNELS = 48

@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ddpm import IMAGE_SIZE
 from ddpm import labels as label_names
 from ddpm.labels import LABEL_ID, NUM_LABELS
 from ddpm.pictures import PictureError, open_picture
+from training.scene.placement import LAYOUT_SIZE
 
-SIZE = 64
-LAYOUT_SIZE = 16
 LAB_PREFIX = "iclevr:"
 
 
@@ -112,7 +112,7 @@ def _load(label_file: Path, folders: Sequence[Path], squash: bool) -> tuple[Tens
             break
     else:
         raise DatasetError(f"{label_file} names {first!r}, which is not in {' or '.join(map(str, folders))}")
-    images = torch.empty(len(entries), 3, SIZE, SIZE, dtype=torch.uint8)
+    images = torch.empty(len(entries), 3, IMAGE_SIZE, IMAGE_SIZE, dtype=torch.uint8)
     counts = torch.zeros(len(entries), NUM_LABELS, dtype=torch.int64)
     for index, (name, labels) in enumerate(entries.items()):
         images[index] = _read_image(folder / name, squash, f"{label_file}, entry {index} ({name!r})")
@@ -130,7 +130,8 @@ def _read_image(path: Path, squash: bool, entry: str) -> Tensor:
     except (PictureError, OSError) as error:
         raise DatasetError(f"{entry}: {error}") from None
     if squash:
-        picture = picture.resize((SIZE, SIZE), Image.Resampling.BILINEAR)  # Pillow's filters antialias when they shrink
-    if picture.size != (SIZE, SIZE):
-        raise DatasetError(f"{entry}: {path} is {picture.width}x{picture.height}, must be {SIZE}x{SIZE}")
+        # Pillow's filters antialias when they shrink
+        picture = picture.resize((IMAGE_SIZE, IMAGE_SIZE), Image.Resampling.BILINEAR)
+    if picture.size != (IMAGE_SIZE, IMAGE_SIZE):
+        raise DatasetError(f"{entry}: {path} is {picture.width}x{picture.height}, must be {IMAGE_SIZE}x{IMAGE_SIZE}")
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)

@@ -1,4 +1,4 @@
-"""Tables in the documentation that commands fill in."""
+"""Where figures go: files that can be written, and tables in the documentation that commands fill in."""
 
 from __future__ import annotations
 
@@ -25,3 +25,16 @@ def fill(page: Path, name: str, text: str) -> None:
         raise ValueError(f"{page} must hold the marks {start} and {end} once each")
     before, rest = old.split(start)
     page.write_text(f"{before}{start}\n{text}\n{end}{rest.split(end)[1]}", encoding="utf-8")
+
+
+def make_place(file: Path) -> None:
+    """Make the folder of a file to be written later. Raises OSError where the file could not be written.
+
+    To be called before the work: what takes an hour to measure should not be lost to a slip of the pen.
+    """
+    file.parent.mkdir(parents=True, exist_ok=True)
+    there = file.exists()
+    with file.open("ab"):
+        pass
+    if not there:
+        file.unlink()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from training.geometry import Objects
+from training.scene.geometry import Objects
 
 # Linear reflectance of the eight colors, in the order of ddpm.labels.COLORS, in 1/255.
 COLOR_REFLECTANCE = (

@@ -11,43 +11,43 @@ from ddpm.schedule import NoiseSchedule
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """One training run.
-
-    network, options, prediction, schedule: what is trained, see `ddpm.checkpoint.ModelConfig`.
-    images: training images to see in all; batch: images a step. warmup: images over which the learning rate rises;
-    decay: share of `images`, at the end, over which it falls to zero. ema: half-life of the weights' moving average
-    in images. dropout: how often the labels give way to the null condition. skew: timesteps are T u^skew for a uniform
-    u; 1 draws all alike, less draws the noisy ones more often. layout: weight of the layout's cross-entropy beside the
-    loss on the picture (`training.layout`); 0 leaves it out. focus: how much more pixels near an object count in the
-    loss, see `training.layout.pixel_weights`. since, until: timesteps are drawn between these shares of T. balance: the
-    squared error of v counts sigma_t^balance; 0 is the loss on v, 2 that on x0, and with 1 every timestep adds about
-    as much, where v alone would spend nearly all on the clearest. hold_out: leave out the pictures that hold a pair of
-    `training.pairs.HELD_OUT`. weight_decay, clip: AdamW's, and the largest norm of the gradient. sampler, steps,
-    guidance: the checkpoint's defaults.
-    """
+    """How a network is trained. A preset is data: a name, and values for these fields."""
 
     name: str
+
+    # What is trained, see `ddpm.checkpoint.ModelConfig`.
     network: str
     options: dict[str, Any] = field(default_factory=dict)
     prediction: Parameterisation = "v"
     schedule: NoiseSchedule = NoiseSchedule("cosine")
-    images: int = 280_000
-    batch: int = 16
-    learning_rate: float = 1e-3
-    warmup: int = 5_000
-    decay: float = 0.3
-    ema: int = 10_000
-    dropout: float = 0.1
-    skew: float = 0.6
-    layout: float = 0.03
-    focus: float = 0.0
-    since: float = 0.0
-    until: float = 1.0
-    balance: float = 0.0
-    hold_out: bool = False
+
+    # For how long.
+    images: int = 280_000  # training pictures seen in all
+    batch: int = 16  # pictures per step
+
+    # The optimizer: AdamW.
+    learning_rate: float = 1e-3  # at its highest
+    warmup: int = 5_000  # pictures over which the learning rate rises from zero
+    decay: float = 0.3  # share of `images`, at the end, over which it falls to zero
     weight_decay: float = 0.01
-    clip: float = 1.0
+    clip: float = 1.0  # gradient clipping: largest norm
+    ema: int = 10_000  # half-life of the exponential moving average of the weights, in pictures
+
+    # What each step learns from.
+    dropout: float = 0.1  # label dropout (Ho & Salimans 2022): how often the null condition takes the labels' place
+    skew: float = 0.6  # timesteps are T u^skew for a uniform u: 1 draws all alike, less the noisy ones more often
+    since: float = 0.0  # timesteps are drawn above this share of T ...
+    until: float = 1.0  # ... and up to this one
+    hold_out: bool = False  # leave out the pictures that hold a pair of `training.loop.pairs.HELD_OUT`
+
+    # Loss weighting.
+    balance: float = 0.0  # the squared error of v counts sigma_t^balance: 0 is the loss on v, 2 the one on x0
+    focus: float = 0.0  # how much more pixels near an object count, see `training.loop.layout.pixel_weights`
+    layout: float = 0.03  # weight of the layout's cross-entropy (`training.loop.layout`); 0 leaves it out
+
     seed: int = 0
+
+    # The checkpoint's defaults, see `ddpm.pipeline.Settings`.
     sampler: str = "sde-dpm++"
     steps: int = 25
     guidance: float = 2.5

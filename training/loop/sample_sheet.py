@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ddpm.pipeline import Pipeline
 from ddpm.trajectory import to_picture
-from training.recovery import recovered
+from training.measures.drawing import recovered
 
 SCENES = (
     *([label] for label in ("red cube", "cyan sphere", "yellow cylinder", "gray sphere")),

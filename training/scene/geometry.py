@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm.labels import SHAPES
-from training.scenes import OBJECT_SIZE, Scene
+from training.scene.placement import OBJECT_SIZE, Scene
 
 CAMERA_POSITION = (7.4811, -6.5076, 5.3437)
 CAMERA_RIGHT = (0.6563, 0.7545, 0.0)

@@ -20,6 +20,7 @@ from ddpm.labels import COLORS, LABELS, SHAPES, LabelError, check
 OBJECT_SIZE = 0.575  # sphere radius, half the side of the cube, radius and half the height of the cylinder
 PLACEMENT_RANGE = 3.0  # objects beside the first are uniform in [-3, 3]^2
 MIN_DISTANCE = 2 * OBJECT_SIZE + 0.25  # between centers
+LAYOUT_SIZE = 16  # cells a side of a layout, which says what stands where in the picture
 LAMPS = ("Lamp_Key", "Lamp_Fill", "Lamp_Back")
 
 # How often a training scene has 0, 1, ..., 5 objects.

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from ddpm import checkpoint
-from training.join import parts
-from training.presets import TrainConfig
+from training.loop.parts import parts
+from training.loop.presets import TrainConfig
 
 
 def generator(seed: int, number: int) -> torch.Generator:

@@ -1,0 +1,1 @@
+"""What every training shares: pictures, presets, and the state of a run."""

@@ -1,0 +1,1 @@
+"""What is measured on pictures and on machines, without the commands that do it."""
