@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from ddpm import IMAGE_SHAPE, checkpoint, hub, labels
+from ddpm import IMAGE_SHAPE, checkpoint, hub, labels, noise
 from ddpm.backends import Switching, openvino
 from ddpm.denoiser import Denoiser
 from ddpm.precision import cpu_dtype
@@ -173,7 +173,7 @@ class Pipeline:
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """Return the noise that `stream` starts from for each seed: float32 (N, 3, 64, 64), on the CPU."""
-        return _draw([generator for seed in seeds for generator in _generators(seed, 1)])
+        return noise.start(seeds)
 
     def denoise(
         self, x: Tensor, conditions: Tensor, settings: Settings, seed: int = 0, start: int | None = None
@@ -183,7 +183,7 @@ class Pipeline:
         x: float32 (N, 3, 64, 64), as noisy as timestep `start` asks for, T by default.
         conditions: (N, 24); values between 0 and 1 lie between absent and present.
         settings: its steps lead all the way from T; a lower start takes its share of them, at least one.
-        seed: noise that a sampler adds on the way comes from seed + i for image i, after the draw that `noise` makes.
+        seed: noise that a sampler adds on the way comes from seed + i for image i, as in `generate`.
         Raises ValueError for shapes that do not fit and for a start outside 1..T.
         """
         if x.shape[1:] != IMAGE_SHAPE or conditions.shape != (len(x), labels.NUM_LABELS):
@@ -192,10 +192,7 @@ class Pipeline:
         whole = self.config.schedule.steps
         start = whole if start is None else start
         steps = max(1, round(settings.steps * start / whole))
-        generators = _generators(seed, len(x))
-        for g in generators:
-            torch.randn(IMAGE_SHAPE, generator=g)
-        run = self._sample(x, conditions, replace(settings, steps=steps), generators, start)
+        run = self._sample(x, conditions, replace(settings, steps=steps), _seeds(seed, len(x)), start)
         return (_on_cpu(step) for step in run)
 
     def _check(
@@ -214,27 +211,24 @@ class Pipeline:
         return conditions, self.settings(sampler, steps, guidance)
 
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
-        """Denoise conditions (N, 24) on the device; image i draws all its noise from a CPU generator of its own."""
-        generators = _generators(seed, len(conditions))
-        return self._sample(_draw(generators), conditions, settings, generators)
+        """Denoise conditions (N, 24) on the device; all noise of image i is that of seed + i."""
+        seeds = _seeds(seed, len(conditions))
+        return self._sample(noise.start(seeds), conditions, settings, seeds)
 
     def _sample(
         self,
         x: Tensor,
         conditions: Tensor,
         settings: Settings,
-        generators: Sequence[torch.Generator],
+        seeds: Sequence[int],
         start: int | None = None,
     ) -> Iterator[Step]:
         schedule = self.config.schedule
         network = self.network if self._backend is None else self._backend.current()
         denoiser = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
         x, conditions = x.to(self.device), conditions.to(self.device)
-
-        def noise() -> Tensor:
-            return _draw(generators).to(self.device)
-
-        return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=noise, start=start)
+        path = noise.Brownian(seeds, schedule, self.device)
+        return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=path, start=start)
 
 
 def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
@@ -259,12 +253,8 @@ def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.
     return network
 
 
-def _generators(seed: int, count: int) -> list[torch.Generator]:
-    return [torch.Generator().manual_seed(int(seed) + i) for i in range(count)]
-
-
-def _draw(generators: Sequence[torch.Generator]) -> Tensor:
-    return torch.stack([torch.randn(IMAGE_SHAPE, generator=g) for g in generators])
+def _seeds(seed: int, count: int) -> list[int]:
+    return [int(seed) + i for i in range(count)]
 
 
 def _on_cpu(step: Step) -> Step:

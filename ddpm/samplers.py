@@ -5,14 +5,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from ddpm.denoiser import Denoiser
 
-Noise = Callable[[], Tensor]
-"""Fresh standard normal noise, shaped as x, at each call."""
+Noise = Callable[[int, int], Tensor]
+"""noise(t, s) is standard normal noise, shaped as x, for the step from t to s; asked for once a step, t falling."""
+
+Variance = Literal["fixed_small", "fixed_large"]
+"""Of the ancestral step, in the words of diffusers: the posterior's, or the forward process's beta."""
 
 
 @dataclass(frozen=True)
@@ -34,8 +38,20 @@ class Step:
 
 
 @torch.no_grad()
-def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise) -> Iterator[Step]:
-    """Ancestral sampling (Ho et al. 2020, algorithm 2, with sigma_t^2 = beta_t), also over fewer than T steps."""
+def ddpm(
+    denoiser: Denoiser,
+    x: Tensor,
+    labels: Tensor,
+    timesteps: Sequence[int],
+    noise: Noise,
+    variance: Variance | None = None,
+) -> Iterator[Step]:
+    """Ancestral sampling (Ho et al. 2020, algorithm 2), also over fewer than T steps.
+
+    variance: "fixed_large" is sigma_t^2 = beta_t, "fixed_small" the posterior's (ibid., section 3.2). By default the
+    first for steps of one timestep, as the source report has it, and the second for longer ones: there beta_t leaves
+    more noise in x than the network is told.
+    """
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
     for index, t, s in _intervals(timesteps):
         x0, eps, pull = denoiser(x, t, labels)
@@ -44,7 +60,9 @@ def ddpm(denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int]
             alpha = alpha_bar[t] / alpha_bar[s]  # of the step from t to s
             toward_x0 = math.sqrt(alpha_bar[s]) * (1 - alpha) / (1 - alpha_bar[t])
             toward_x = math.sqrt(alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t])
-            x = toward_x0 * x0 + toward_x * x + math.sqrt(1 - alpha) * noise()  # eq. 7
+            large = t - s == 1 if variance is None else variance == "fixed_large"
+            sigma = math.sqrt(1 - alpha if large else (1 - alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # eq. 7
+            x = toward_x0 * x0 + toward_x * x + sigma * noise(t, s)
 
 
 @torch.no_grad()
@@ -60,7 +78,7 @@ def ddim(
             variance = eta**2 * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])  # eq. 16
             x = math.sqrt(alpha_bar[s]) * x0 + math.sqrt(1 - alpha_bar[s] - variance) * eps  # eq. 12
             if eta > 0:
-                x = x + math.sqrt(variance) * noise()
+                x = x + math.sqrt(variance) * noise(t, s)
 
 
 @torch.no_grad()
@@ -84,7 +102,7 @@ def dpm_solver_pp(
             shrink = math.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # sigma_s / sigma_t
             x = shrink * math.exp(-eta * h) * x - math.sqrt(alpha_bar[s]) * math.expm1(-(1 + eta) * h) * d
             if eta > 0:
-                x = x + math.sqrt(-(1 - alpha_bar[s]) * math.expm1(-2 * eta * h)) * noise()
+                x = x + math.sqrt(-(1 - alpha_bar[s]) * math.expm1(-2 * eta * h)) * noise(t, s)
             before, h_before = x0, h
 
 
@@ -110,7 +128,7 @@ def sample(
 
     x: noisy images at timestep `start`, float32 (N, 3, 64, 64); at T, the default, standard normal noise. labels: (N,
     24). sampler: a key of SAMPLERS. steps: 1..start. eta: 0..1, for "ddim" alone.
-    noise: the source of later noise, by default torch.randn_like(x).
+    noise: the source of later noise, see `Noise`; by default torch.randn_like(x).
     Raises ValueError at once for arguments out of range.
     """
     if sampler not in SAMPLERS:
@@ -121,7 +139,7 @@ def sample(
         raise ValueError(f"eta is for the sampler 'ddim', not for {sampler!r}")
     timesteps = denoiser.schedule.timesteps(steps, start)
     options = {"eta": eta} if sampler == "ddim" else {}
-    return SAMPLERS[sampler](denoiser, x, labels, timesteps, noise or (lambda: torch.randn_like(x)), **options)
+    return SAMPLERS[sampler](denoiser, x, labels, timesteps, noise or (lambda t, s: torch.randn_like(x)), **options)
 
 
 def _intervals(timesteps: Sequence[int]) -> Iterator[tuple[int, int, int]]:

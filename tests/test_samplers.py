@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from typing import get_args
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from ddpm.denoiser import Denoiser
 from ddpm.labels import encode
-from ddpm.samplers import SAMPLERS, Step, sample
+from ddpm.samplers import SAMPLERS, Step, Variance, ddpm, sample
 from ddpm.schedule import NoiseSchedule
 
 LABELS = encode([["red cube"], ["blue sphere", "gray cube"]])
@@ -42,7 +43,12 @@ NETWORK = TinyNetwork()
 
 def source_of_noise(seed: int):
     generator = torch.Generator().manual_seed(seed)
-    return lambda: torch.randn(SHAPE, generator=generator)
+    return lambda *_: torch.randn(SHAPE, generator=generator)
+
+
+def in_turn(draws: list[Tensor]):
+    left = iter(draws)
+    return lambda *_: next(left)
 
 
 def run(
@@ -128,14 +134,35 @@ def test_dpm_solver_agrees_with_diffusers(prediction, kind, steps, sampler, thei
 @each_prediction
 @each_schedule
 @pytest.mark.parametrize("steps", [100, 20])
-def test_ddpm_agrees_with_diffusers_given_the_same_noise(prediction, kind, steps):
+@pytest.mark.parametrize("variance", get_args(Variance))
+def test_ddpm_agrees_with_diffusers_given_the_same_noise(prediction, kind, steps, variance):
     schedule = NoiseSchedule(kind, steps=100)
-    scheduler = DDPMScheduler(**their_options(prediction, schedule), variance_type="fixed_large", clip_sample=True)
-    ours = run("ddpm", steps, prediction=prediction, schedule=schedule)
+    scheduler = DDPMScheduler(**their_options(prediction, schedule), variance_type=variance, clip_sample=True)
+    noise = source_of_noise(0)
+    denoiser = Denoiser(NETWORK, schedule, prediction, guidance=1.5)
+    with torch.no_grad():
+        ours = list(ddpm(denoiser, noise(), LABELS, schedule.timesteps(steps), noise, variance))
     theirs = run_theirs(scheduler, steps)
     assert_same_run(ours, theirs, schedule)
     if steps == 100:  # over fewer steps diffusers adds noise after the last one
         torch.testing.assert_close(ours[-1].x0, theirs[-1][0], atol=1e-4, rtol=0)
+
+
+@each_schedule
+@pytest.mark.parametrize(("steps", "variance"), [(100, "fixed_large"), (50, "fixed_small"), (7, "fixed_small")])
+def test_where_steps_are_skipped_ancestral_noise_has_the_posterior_variance(kind, steps, variance):
+    schedule, noise = NoiseSchedule(kind, steps=100), source_of_noise(0)
+    denoiser = Denoiser(NETWORK, schedule, "v", guidance=1.5)
+    *_, expected = ddpm(denoiser, noise(), LABELS, schedule.timesteps(steps), noise, variance)
+    torch.testing.assert_close(run("ddpm", steps, schedule=schedule)[-1].x0, expected.x0, atol=0, rtol=0)
+
+
+@each_schedule
+def test_posterior_variance_is_ddim_at_eta_1(kind):
+    schedule = NoiseSchedule(kind)
+    ancestral, ddim = run("ddpm", 20, schedule=schedule), run("ddim", 20, schedule=schedule, eta=1.0)
+    for a, b in zip(ancestral, ddim, strict=True):
+        torch.testing.assert_close(a.x, b.x, atol=1e-4, rtol=0)
 
 
 @each_schedule
@@ -196,9 +223,9 @@ def test_every_image_is_on_its_own(sampler):
     noise = source_of_noise(0)
     draws = [noise() for _ in range(6)]
     denoiser = Denoiser(NETWORK, NoiseSchedule("cosine"), "v", guidance=2.0)
-    *_, both = sample(denoiser, draws[0], LABELS, sampler, 5, noise=iter(draws[1:]).__next__)
+    *_, both = sample(denoiser, draws[0], LABELS, sampler, 5, noise=in_turn(draws[1:]))
     for i in range(2):
-        alone = iter([draw[i : i + 1] for draw in draws[1:]]).__next__
+        alone = in_turn([draw[i : i + 1] for draw in draws[1:]])
         *_, single = sample(denoiser, draws[0][i : i + 1], LABELS[i : i + 1], sampler, 5, noise=alone)
         torch.testing.assert_close(single.x0, both.x0[i : i + 1], atol=1e-5, rtol=0)
 
@@ -210,7 +237,7 @@ def test_every_image_is_on_its_own(sampler):
 def test_noise_is_drawn_only_where_it_is_used(sampler, eta, draws):
     count = 0
 
-    def noise() -> Tensor:
+    def noise(t: int, s: int) -> Tensor:
         nonlocal count
         count += 1
         return torch.zeros(SHAPE)

@@ -66,7 +66,7 @@ def interval(teacher: Pipeline, x: Tensor, conditions: Tensor, t: int, s: int, g
     schedule = teacher.config.schedule
     timesteps = [s + round((t - s) * i / SUBSTEPS) for i in range(SUBSTEPS, 0, -1)]
     denoiser = Denoiser(until_s, schedule, teacher.config.prediction, guidance)
-    path = SAMPLERS["dpm++"](denoiser, x, conditions, [*timesteps, s] if s else timesteps, lambda: torch.empty(0))
+    path = SAMPLERS["dpm++"](denoiser, x, conditions, [*timesteps, s] if s else timesteps, lambda *_: torch.empty(0))
     *_, last = path
     return last.x if s else last.x0
 
