@@ -75,8 +75,9 @@ def test_evenly_spaced_steps_cost_few_draws(steps: int, draws: int, monkeypatch:
 @pytest.mark.parametrize("sampler", ["ddpm", "sde-dpm++"])
 def test_runs_of_different_lengths_draw_like_pictures(sampler: str) -> None:
     pipe = Pipeline.from_pretrained(bundled("default"), "cpu")
-    scenes = [["red cube", "blue sphere"]] * 3
+    scenes = [["red cube", "blue sphere"]] * 5
     short, long = (pipe.generate(scenes, 11, sampler, steps) for steps in (25, 50))
-    start = pipe.noise([11, 12, 13])
+    start = pipe.noise(range(11, 16))
     *_, other = pipe.denoise(start, encode(scenes), pipe.settings(sampler, 50), seed=77)  # other noise on the way
-    assert (short - long).square().mean() < 0.3 * (short - other.x0).square().mean()
+    shared, apart = ((short - x).square().mean(dim=(1, 2, 3)).median() for x in (long, other.x0))
+    assert shared < 0.1 * apart  # of the median picture: now and then a scene tips over to another one
