@@ -10,7 +10,7 @@ from pathlib import Path
 import gradio as gr
 
 from ddpm import Evaluator, Pipeline
-from ddpm.demo import picker, settings, share
+from ddpm.demo import limits, picker, settings, share
 from ddpm.demo.activity import refusing
 from ddpm.demo.api import add_endpoints
 from ddpm.demo.compare import compare_tab
@@ -20,7 +20,7 @@ from ddpm.demo.lesson import lesson
 from ddpm.demo.models import Models
 from ddpm.demo.stage import FAILED, STOPPED, UNKNOWN, WAITING, closed, stage
 from ddpm.demo.texts import TEXTS, element, text
-from ddpm.demo.theme import LAUNCH, asset
+from ddpm.demo.theme import asset, launch_options
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
@@ -32,10 +32,13 @@ def build_demo(
 
     glance: see `Studio`. folder: where the model lies, with its measured figures if there are any.
     """
-    studio, models = Studio(pipeline, evaluator, glance), Models(pipeline, CHECKPOINTS)
     first_example = picker.EXAMPLES[0]
+    demo = gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600))
+    check = limits.leaving(demo)
+    studio = Studio(pipeline, evaluator, glance, check)
+    models = Models(studio.pipeline, CHECKPOINTS, check)
 
-    with gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600)) as demo:
+    with demo:
         gr.HTML(asset("intro.html"), apply_default_css=False, elem_id="intro")
         notice = share.link_notice()
 
@@ -100,7 +103,7 @@ def build_demo(
         share.connect(demo, studio, screen, files, notice, presets, controls, asked, run)
         add_endpoints(demo, studio, models)
 
-    return demo.queue(max_size=32)
+    return demo.queue(max_size=limits.MAX_QUEUE, api_open=False)
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -120,7 +123,8 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = Path(args.checkpoint)
-    build_demo(pipeline, evaluator, glance, folder).launch(server_port=int(port) if port else None, **LAUNCH)
+    demo = build_demo(pipeline, evaluator, glance, folder)
+    demo.launch(server_port=int(port) if port else None, **launch_options(demo))
 
 
 if __name__ == "__main__":

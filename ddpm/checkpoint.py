@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
 from ddpm.hub import CONFIG, WEIGHTS
+from ddpm.labels import brief
 from ddpm.networks import build
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
@@ -49,10 +50,10 @@ class ModelConfig:
         for key, kind in _JSON_TYPES.items():
             value = getattr(self, key)
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise ValueError(f"{key!r} must be of type {kind[-1].__name__}, not {value!r}")
+                raise ValueError(f"{key!r} must be of type {kind[-1].__name__}, not {brief(value)}")
         for key, allowed in (("prediction", PARAMETERISATIONS), ("sampler", tuple(SAMPLERS))):
             if getattr(self, key) not in allowed:
-                raise ValueError(f"{key!r} is {getattr(self, key)!r}; allowed are {', '.join(allowed)}")
+                raise ValueError(f"{key!r} is {brief(getattr(self, key))}; allowed are {', '.join(allowed)}")
 
 
 _JSON_TYPES: dict[str, tuple[type, ...]] = {
@@ -146,7 +147,7 @@ def _parse(data: Any) -> ModelConfig:
 
 def _check_keys(what: str, data: Any, kind: type) -> None:
     if not isinstance(data, dict):
-        raise ValueError(f"{what} must be an object, not {data!r}")
+        raise ValueError(f"{what} must be an object, not {brief(data)}")
     known = {f.name: f.default is MISSING and f.default_factory is MISSING for f in fields(kind)}
     if unknown := sorted(data.keys() - known.keys()):
         raise ValueError(f"{what} has unknown keys: {', '.join(unknown)}")

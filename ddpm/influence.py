@@ -33,7 +33,7 @@ def influence(pipe: Pipeline, run: Trajectory, image: int = 0) -> dict[str, Tens
     conditions = with_all.repeat(1 + len(scene), 1)  # (1 + K, 24)
     for row, label in enumerate(scene, start=1):
         conditions[row, LABEL_ID[label]] = 0
-    denoiser = Denoiser(pipe.network, pipe.config.schedule, pipe.config.prediction, dtype=pipe.dtype)
+    denoiser = Denoiser(pipe.ask, pipe.config.schedule, pipe.config.prediction, dtype=pipe.dtype)
     change = torch.zeros(len(scene), 64, 64)
     for i in chosen:
         x = run.x[i, image].to(pipe.device).expand(len(conditions), -1, -1, -1)

@@ -32,12 +32,12 @@ def check(labels: Sequence[str], repeats: bool = False) -> tuple[str, ...]:
     Raises LabelError for anything but a list of at most MAX_OBJECTS labels, different ones without `repeats`.
     """
     if not isinstance(labels, (list, tuple)):
-        raise LabelError(f'a scene is a list of labels such as ["red cube"], not {_shorten(labels)}')
+        raise LabelError(f'a scene is a list of labels such as ["red cube"], not {brief(labels)}')
     for label in labels:
         if not isinstance(label, str):
-            raise LabelError(f'a label is a text such as "red cube", not {_shorten(label)}')
+            raise LabelError(f'a label is a text such as "red cube", not {brief(label)}')
         if label not in LABEL_ID:
-            raise LabelError(f"unknown label {_shorten(label)}; {_hint(label)}")
+            raise LabelError(f"unknown label {brief(label)}; {_hint(label)}")
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None and not repeats:
         raise LabelError(f"{twice!r} stands twice in a scene; each label may stand once")
@@ -69,7 +69,7 @@ def read_spec(path: str | PathLike[str]) -> list[list[str]]:
     """
     entries = _read_json(path)
     if not isinstance(entries, list):
-        raise LabelError(f"{path}: a list of scenes (lists of labels) is expected, not {_shorten(entries)}")
+        raise LabelError(f"{path}: a list of scenes (lists of labels) is expected, not {brief(entries)}")
     return [_check_entry(path, f"scene {i}", labels) for i, labels in enumerate(entries)]
 
 
@@ -80,8 +80,8 @@ def read_labels(path: str | PathLike[str], repeats: bool = False) -> dict[str, l
     """
     entries = _read_json(path)
     if not isinstance(entries, dict):
-        raise LabelError(f"{path}: an object (file name: labels) is expected, not {_shorten(entries)}")
-    return {name: _check_entry(path, _shorten(name), labels, repeats) for name, labels in entries.items()}
+        raise LabelError(f"{path}: an object (file name: labels) is expected, not {brief(entries)}")
+    return {name: _check_entry(path, brief(name), labels, repeats) for name, labels in entries.items()}
 
 
 def read_objects(path: str | PathLike[str]) -> dict[str, int]:
@@ -91,12 +91,12 @@ def read_objects(path: str | PathLike[str]) -> dict[str, int]:
     """
     entries = _read_json(path)
     if not isinstance(entries, dict):
-        raise LabelError(f"{path}: an object (label: number) is expected, not {_shorten(entries)}")
+        raise LabelError(f"{path}: an object (label: number) is expected, not {brief(entries)}")
     for label, number in entries.items():
         if label not in LABEL_ID:
-            raise LabelError(f"{path}: unknown label {_shorten(label)}; {_hint(label)}")
+            raise LabelError(f"{path}: unknown label {brief(label)}; {_hint(label)}")
         if type(number) is not int or number != LABEL_ID[label]:
-            raise LabelError(f"{path}: {label!r} must have the number {LABEL_ID[label]}, not {_shorten(number)}")
+            raise LabelError(f"{path}: {label!r} must have the number {LABEL_ID[label]}, not {brief(number)}")
     if missing := LABEL_ID.keys() - entries:
         raise LabelError(f"{path}: {', '.join(sorted(missing))} missing")
     return entries
@@ -104,7 +104,7 @@ def read_objects(path: str | PathLike[str]) -> dict[str, int]:
 
 def _check_all(scenes: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     if not isinstance(scenes, (list, tuple)):
-        raise LabelError(f'a list of scenes such as [["red cube"]] is expected, not {_shorten(scenes)}')
+        raise LabelError(f'a list of scenes such as [["red cube"]] is expected, not {brief(scenes)}')
     checked = []
     for i, labels in enumerate(scenes):
         try:
@@ -135,7 +135,7 @@ def _hint(label: str) -> str:
     return f"a label is a color ({', '.join(COLORS)}) and a shape ({', '.join(SHAPES)})"
 
 
-def _shorten(value: object) -> str:
+def brief(value: object) -> str:
     """Show a value of any size in an error message."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."

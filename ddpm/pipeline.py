@@ -3,7 +3,7 @@
 import copy
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, checkpoint, hub, labels, noise
 from ddpm.backends import Switching, openvino
-from ddpm.denoiser import Denoiser
+from ddpm.batching import Batcher
+from ddpm.denoiser import Denoiser, Network
+from ddpm.labels import brief
 from ddpm.precision import cpu_dtype
 from ddpm.samplers import SAMPLERS, Step, sample
 
@@ -55,6 +57,8 @@ class Pipeline:
         self.dtype = dtype
         self.network = _fitted(network, self.device, dtype).eval()
         self._backend: Switching | None = None
+        self._batcher: Batcher | None = None
+        self._before: Callable[[], None] = _nothing
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
@@ -119,17 +123,37 @@ class Pipeline:
             self._backend = Switching(self.network, self.dtype, "OpenVINO", openvino.prepare)
         return self._backend
 
+    def shared(self, before: Callable[[], None] | None = None, rows: int = 32) -> "Pipeline":
+        """A pipeline on the same network whose runs in several threads share forwards, see `ddpm.batching.Batcher`.
+
+        So a short run never waits for a long one to end. before: called in a run's own thread before each forward;
+        what it raises ends that run. rows: the most rows of one forward; a guided picture takes two.
+        """
+        other = copy.copy(self)
+        other._before = before or _nothing
+        other._batcher = Batcher(lambda *inputs: other._fastest()(*inputs), rows)
+        return other
+
+    def ask(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        """Run the network in the way that is fastest now; arguments and result as `ddpm.denoiser.Network` has them."""
+        self._before()
+        run = self._fastest() if self._batcher is None else self._batcher
+        return run(x, time, labels)
+
+    def _fastest(self) -> Network:
+        return self.network if self._backend is None else self._backend.current()
+
     def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
         """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""
         sampler = self.config.sampler if sampler is None else sampler
         steps = self.config.steps if steps is None else steps
         guidance = self.config.guidance if guidance is None else guidance
         if sampler not in tuple(SAMPLERS):
-            raise ValueError(f"sampler {sampler!r} is unknown; allowed are {', '.join(SAMPLERS)}")
+            raise ValueError(f"sampler {brief(sampler)} is unknown; allowed are {', '.join(SAMPLERS)}")
         if not _is_whole(steps) or not 1 <= steps <= self.config.schedule.steps:
-            raise ValueError(f"steps must be a whole number from 1 to {self.config.schedule.steps}, not {steps!r}")
+            raise ValueError(f"steps must be a whole number from 1 to {self.config.schedule.steps}, not {brief(steps)}")
         if not _is_number(guidance) or not 0 <= guidance <= MAX_GUIDANCE:
-            raise ValueError(f"guidance must be a number from 0 to {MAX_GUIDANCE:g}, not {guidance!r}")
+            raise ValueError(f"guidance must be a number from 0 to {MAX_GUIDANCE:g}, not {brief(guidance)}")
         return Settings(sampler, int(steps), float(guidance))
 
     def generate(
@@ -207,7 +231,7 @@ class Pipeline:
         if len(conditions) == 0:
             raise ValueError('no scenes: give at least one, such as [["red cube"]]; an empty scene is [[]]')
         if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
-            raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}")
+            raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {brief(seed)}")
         return conditions, self.settings(sampler, steps, guidance)
 
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
@@ -224,7 +248,8 @@ class Pipeline:
         start: int | None = None,
     ) -> Iterator[Step]:
         schedule = self.config.schedule
-        network = self.network if self._backend is None else self._backend.current()
+        # Alone, one run computes all its steps in one way; shared forwards are run by whatever is fastest meanwhile
+        network = self._fastest() if self._batcher is None else self.ask
         denoiser = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
         x, conditions = x.to(self.device), conditions.to(self.device)
         path = noise.Brownian(seeds, schedule, self.device)
@@ -251,6 +276,10 @@ def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.
             if isinstance(layer, heavy):
                 layer.to(dtype)  # once, where autocast would convert the same weights at every forward
     return network
+
+
+def _nothing() -> None:
+    pass
 
 
 def _seeds(seed: int, count: int) -> list[int]:

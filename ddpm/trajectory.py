@@ -49,11 +49,15 @@ class Trajectory:
 
         scenes, seed, settings: those that the stream was made with. Raises ValueError for a stream without steps.
         """
-        kept = [(step.t, step.x.cpu(), step.x0.cpu()) for step in steps]
-        if not kept:
+        timesteps: list[int] = []
+        for step in steps:
+            if not timesteps:  # of the size of the whole run at once: a list and its stack would take twice the room
+                x, x0 = (torch.empty(step.total, *step.x.shape) for _ in range(2))
+            x[len(timesteps)], x0[len(timesteps)] = step.x, step.x0
+            timesteps.append(step.t)
+        if not timesteps:
             raise ValueError("a trajectory needs at least one step")
-        timesteps, x, x0 = zip(*kept, strict=True)
-        return cls(scenes, seed, settings, timesteps, torch.stack(x), torch.stack(x0))
+        return cls(scenes, seed, settings, tuple(timesteps), x[: len(timesteps)], x0[: len(timesteps)])
 
     def emergence(self, evaluator: Callable[[Tensor], Tensor]) -> Tensor:
         """Judge the predicted clean images of every step: probabilities (S, N, 24). evaluator: an `Evaluator`."""

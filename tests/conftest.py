@@ -55,13 +55,15 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 def address(pipeline: Pipeline) -> Iterator[str]:
     """The address of the running page."""
     from app import build_demo
-    from ddpm.demo.theme import LAUNCH
+    from ddpm.demo.theme import launch_options
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     demo = build_demo(pipeline, ConstantJudge())
-    _, url, _ = demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **LAUNCH)
+    _, url, _ = demo.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options(demo)
+    )
     yield url
     demo.close()
 

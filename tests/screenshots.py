@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, ViewportSize,
 
 from app import CHECKPOINTS, build_demo
 from ddpm import Evaluator, Pipeline
-from ddpm.demo.theme import LAUNCH
+from ddpm.demo.theme import launch_options
 from tests.conftest import ARGUMENTS, BROWSERS, PATIENCE
 
 SCENE = "labels=red+cube,cyan+sphere,yellow+cylinder&seed=18"
@@ -36,7 +36,7 @@ def served() -> Iterator[str]:
     pipeline = Pipeline.from_pretrained(model)
     evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
     demo = build_demo(pipeline, evaluator, folder=model)
-    demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **LAUNCH)
+    demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options(demo))
     try:
         yield f"http://127.0.0.1:{port}/"
     finally:

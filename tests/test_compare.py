@@ -11,6 +11,7 @@ from ddpm import Pipeline, checkpoint
 from ddpm.demo.compare import READY, compare_views, ready_for
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.handlers import Studio
+from ddpm.demo.limits import Room
 from ddpm.demo.models import Models
 from ddpm.labels import LabelError
 
@@ -62,7 +63,7 @@ def test_a_bundled_model_of_the_same_name_is_offered_beside_the_page_s_own(pipel
 def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pipeline):
     settings = ("dpm++", 3, 2.0), ("ddpm", 7, 1.0)
     last = {}
-    for progress in compare_runs(models, SCENE, 5, sides(pipeline, *settings)):
+    for progress in compare_runs(models, SCENE, 5, sides(pipeline, *settings), Room()):
         last[progress.side] = progress.step
     for side, values in enumerate(settings):
         torch.testing.assert_close(last[side].x0, pipeline.generate([SCENE], 5, *values))
@@ -70,7 +71,8 @@ def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pip
 
 def test_the_run_with_more_noise_left_goes_on(models: Models, pipeline: Pipeline):
     steps = [
-        (p.side, p.step.t) for p in compare_runs(models, SCENE, 0, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)))
+        (p.side, p.step.t)
+        for p in compare_runs(models, SCENE, 0, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)), Room())
     ]
     assert steps == [(0, 1000), (1, 1000), (0, 500), (1, 750), (1, 500), (1, 250)]
 
@@ -82,9 +84,9 @@ def test_guidance_asks_the_network_twice_a_step(pipeline: Pipeline):
 def test_what_cannot_be_compared_is_refused_at_once(models: Models, pipeline: Pipeline):
     both = sides(pipeline, ("ddim", 2, 1), ("ddim", 2, 1))
     with pytest.raises(LabelError, match="at least one object"):
-        compare_runs(models, [], 0, both)
+        compare_runs(models, [], 0, both, Room())
     with pytest.raises(ValueError, match="seed"):
-        compare_runs(models, SCENE, -1, both)
+        compare_runs(models, SCENE, -1, both, Room())
 
 
 def test_the_views_hold_every_frame_once_and_end_with_the_verdicts(models: Models, pipeline: Pipeline):

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.handlers import MODEL_QUEUE
+from ddpm.demo.limits import Gone
 from ddpm.demo.stage import FAILED, STOPPED, WAITING, closed
 from ddpm.demo.texts import text
 from ddpm.demo.theme import asset
@@ -95,5 +96,7 @@ def refusing(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]
         except ValueError as error:
             message = str(error)
             yield {"state": "refused", "message": message[0].upper() + message[1:] + "."}
+        except Gone:
+            return
 
     return checked

@@ -1,5 +1,6 @@
 """What the tab Draw does, by program."""
 
+import threading
 from typing import Any, Literal
 
 import gradio as gr
@@ -164,6 +165,7 @@ class Drawing:
         Returns:
             The labels seen (probability 0.5 and more, the surest first), and the probabilities of all 24 labels.
         """
+        self._check_upload(picture)  # also where no validator has stood before
         p = self.studio.evaluator(_read(picture))
         return Sight(
             labels=predicted_labels(p)[0],
@@ -177,5 +179,10 @@ class Drawing:
         _read(picture)
 
 
+_READING = threading.Lock()
+"""One at a time: a picture of ten megabytes on disk may take a hundred in memory."""
+
+
 def _read(picture: Any) -> torch.Tensor:
-    return read_picture(picture["path"], name=picture.get("orig_name") or "the picture")
+    with _READING:
+        return read_picture(picture["path"], name=picture.get("orig_name") or "the picture")

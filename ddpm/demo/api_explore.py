@@ -91,7 +91,7 @@ class Experiments:
             Side(self.models.get(b_model).settings(b_sampler, b_steps, b_guidance), b_model),
         )
         last: dict[int, Tensor] = {}
-        for progress in experiments.compare_runs(self.models, scene, seed, sides):
+        for progress in experiments.compare_runs(self.models, scene, seed, sides, self.studio.room):
             last[progress.side] = progress.step.x0
         a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
         reports = [

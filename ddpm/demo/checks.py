@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from ddpm.labels import brief
+
 Check = Callable[[Any], object]
 """Raises ValueError for a value that will not do."""
 
@@ -12,7 +14,7 @@ def one_of(what: str, allowed: tuple[str, ...]) -> Check:
 
     def check_value(value: Any) -> None:
         if value not in allowed:
-            raise ValueError(f"{what} {value!r} is unknown; allowed are {', '.join(allowed)}")
+            raise ValueError(f"{what} {brief(value)} is unknown; allowed are {', '.join(allowed)}")
 
     return check_value
 
@@ -22,6 +24,6 @@ def whole(what: str, least: int, most: int) -> Check:
 
     def check_value(value: Any) -> None:
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ValueError(f"{what} must be a whole number from {least} to {most}, not {value!r}")
+            raise ValueError(f"{what} must be a whole number from {least} to {most}, not {brief(value)}")
 
     return check_value

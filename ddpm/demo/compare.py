@@ -84,7 +84,7 @@ def compare_views(
     gathered: list[list[Step]] = [[], []]
     frames = [set(shown(side.settings.steps)) for side in sides]
     due = 0.0
-    for progress in compare_runs(models, labels, seed, sides):
+    for progress in compare_runs(models, labels, seed, sides, studio.room):
         step = progress.step
         half = halves[progress.side]
         half["seconds"] = progress.seconds

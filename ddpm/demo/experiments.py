@@ -5,16 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from torch import Tensor
 
 from ddpm.demo.checks import whole
 from ddpm.demo.handlers import Judge, Studio, check_seed, requested
+from ddpm.demo.limits import Room, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.stage import verdict
+from ddpm.labels import brief
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
 from ddpm.variations import DETERMINISTIC, End, redraw, walk_steps
+
+T = TypeVar("T")
 
 MAX_GALLERY = 16
 MIN_STOPS, MAX_STOPS = 5, 16
@@ -81,17 +86,21 @@ class Redrawn:
     verdict_after: Verdict | None = None
 
 
-def compare_runs(models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side]) -> Iterator[Progress]:
+def compare_runs(
+    models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side], room: Room
+) -> Iterator[Progress]:
     """Draw the same labels from the same noise twice, in step: always the side goes on that has more noise left.
 
     The last `Progress` of a side holds its result. Raises ValueError or LabelError before the first step.
     """
     scene = requested(scene)
+    work = sum(side.settings.steps for side in sides)
+    check_work(work)
     runs = []
     for side in sides:
         settings = side.settings
         runs.append(models.get(side.model).stream([scene], seed, settings.sampler, settings.steps, settings.guidance))
-    return _in_step(runs)
+    return _in_turn(room, work, _in_step(runs))
 
 
 def _in_step(runs: Sequence[Iterator[Step]]) -> Iterator[Progress]:
@@ -115,9 +124,11 @@ def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, setting
     """
     scene = requested(scene)
     whole("pictures", 1, MAX_GALLERY)(count)
+    check_work(settings.steps, count)
     seeds = tuple(range(seed, seed + count))
     steps = studio.pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
-    return _pictures(studio.evaluator, steps, [(scene, scene)] * count, seeds)
+    pictures = _pictures(studio.evaluator, steps, [(scene, scene)] * count, seeds)
+    return _in_turn(studio.room, settings.steps * count, pictures)
 
 
 def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures]:
@@ -131,11 +142,13 @@ def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Se
     check_seed(start[1])
     check_seed(end[1])
     whole("stops", MIN_STOPS, MAX_STOPS)(count)
+    check_work(settings.steps, count)
     steps = walk_steps(studio.pipeline, (first, start[1]), (last, end[1]), count, walking(settings))
     either = tuple(dict.fromkeys([*first, *last]))
     both = tuple(label for label in first if label in last)
     between = [(both, either)] * (count - 2)
-    return _pictures(studio.evaluator, steps, [(first, first), *between, (last, last)])
+    pictures = _pictures(studio.evaluator, steps, [(first, first), *between, (last, last)])
+    return _in_turn(studio.room, settings.steps * count, pictures)
 
 
 def walking(settings: Settings) -> Settings:
@@ -160,7 +173,8 @@ def redraw_picture(
     check_seed(seed)
     check_seed(noise_seed)
     if not 1 <= percent <= 100:
-        raise ValueError(f"the way back must be a number from 1 to 100 percent, not {percent!r}")
+        raise ValueError(f"the way back must be a number from 1 to 100 percent, not {brief(percent)}")
+    check_work(2 * settings.steps)
     start = max(1, round(studio.pipeline.config.schedule.steps * percent / 100))
     return _redrawn(studio, scene, seed, settings, start, new_scene, noise_seed)
 
@@ -184,6 +198,11 @@ def _redrawn(
         done = step.index == step.total
         verdict_after = verdict(new_scene, studio.evaluator(step.x0)[0]) if done else None
         yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
+
+
+def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T]:
+    with room.taken(work):
+        yield from results
 
 
 def _pictures(

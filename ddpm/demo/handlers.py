@@ -6,6 +6,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import gradio as gr
@@ -13,8 +14,9 @@ import torch
 from torch import Tensor
 
 from ddpm.demo import frames, stage
+from ddpm.demo.limits import MAX_QUEUE, Room, check_work
 from ddpm.influence import influence
-from ddpm.labels import LabelError, check
+from ddpm.labels import LabelError, brief, check
 from ddpm.pipeline import Pipeline, Settings
 from ddpm.samplers import Step
 from ddpm.trajectory import Trajectory
@@ -27,11 +29,11 @@ PREVIEW_STEPS = 25
 
 GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
 
-MEMORY = 2**28
+MEMORY = 2**26
 """Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
 
-MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 1}
-"""One run at a time, from the page and by program together."""
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": MAX_QUEUE}
+"""Runs from the page and by program share the network, see `Pipeline.shared`."""
 
 Judge = Callable[[Tensor], Tensor]
 """Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them."""
@@ -43,10 +45,15 @@ class Studio:
     glance: judges the steps on the way, quickly; the word on a finished picture is always the evaluator's.
     """
 
-    def __init__(self, pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None) -> None:
-        self.pipeline = pipeline
-        self.evaluator = evaluator
-        self.glance = glance or evaluator
+    def __init__(
+        self, pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None, check: Callable[[], None] | None = None
+    ) -> None:
+        """check: called in the thread of a run before each forward; what it raises ends the run."""
+        self.pipeline = pipeline.shared(check)
+        self.room = Room(check)
+        one_at_a_time = threading.Lock()
+        self.evaluator = _locked(evaluator, one_at_a_time)
+        self.glance = _locked(glance or evaluator, one_at_a_time)
         self._runs: OrderedDict[tuple[tuple[str, ...], int, Settings], Trajectory] = OrderedDict()
         self._lock = threading.Lock()
         self._last_id = 0
@@ -68,33 +75,35 @@ class Studio:
         start = looked = time.monotonic()
         scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
         check_seed(seed)
+        check_work(settings.steps)
         schedule = self.pipeline.config.schedule
         run = self._new_id()
-        kept: list[Step] = []
         sent: list[dict[str, Any]] = []
-        shown: list[Step] = []
+        shown: list[Tensor] = []
         p: list[list[float] | None] = []  # one for each frame; None where the evaluator has not looked yet
 
         def value(state: stage.State, seconds: float) -> dict[str, Any]:
             return stage.view(run, scene, seed, settings, schedule, sent, p, seconds, state)
 
-        for some in frames.chunks(_keep(self.pipeline.stream([scene], seed, sampler, steps, guidance), kept)):
-            newest, done = some[-1], some[-1].index == some[-1].total
-            sent = [*sent, frames.chunk(some, schedule)]  # a new list: Gradio compares
-            shown += some
-            p = [*p, *[None] * len(some)]
-            if done or time.monotonic() - looked > GLANCE_PAUSE:
-                p[-1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
-                looked = time.monotonic()
-            if not done:
-                yield value("running", time.monotonic() - start)
-        self._remember(Trajectory.collect(kept, [scene], seed, settings))
+        with self.room.taken(settings.steps):
+            keeper = _Keeper(self.pipeline.stream([scene], seed, sampler, steps, guidance))
+            for some in frames.chunks(keeper):
+                newest, done = some[-1], some[-1].index == some[-1].total
+                sent = [*sent, frames.chunk(some, schedule)]  # a new list: Gradio compares
+                shown += [step.x0 for step in some]
+                p = [*p, *[None] * len(some)]
+                if done or time.monotonic() - looked > GLANCE_PAUSE:
+                    p[-1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
+                    looked = time.monotonic()
+                if not done:
+                    yield value("running", time.monotonic() - start)
+            self._remember(keeper.trajectory([scene], seed, settings))
         seconds = time.monotonic() - start
         yield value("done", seconds)
         rest = [k for k, row in enumerate(p) if row is None]
         if rest:
             p = list(p)
-            for k, row in zip(rest, _rows(self.glance(torch.cat([shown[k].x0 for k in rest]))), strict=True):
+            for k, row in zip(rest, _rows(self.glance(torch.cat([shown[k] for k in rest]))), strict=True):
                 p[k] = row
             yield value("done", seconds)
 
@@ -110,10 +119,12 @@ class Studio:
         """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
         scene = check(scene)
         if self._known(scene, seed, settings) is None:
-            kept: list[Step] = []
-            stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
-            yield from _keep(stream, kept)
-            self._remember(Trajectory.collect(kept, [scene], seed, settings))
+            check_work(settings.steps)
+            with self.room.taken(settings.steps):
+                stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+                keeper = _Keeper(stream)
+                yield from keeper
+                self._remember(keeper.trajectory([scene], seed, settings))
 
     def where(self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float) -> dict[str, str]:
         """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
@@ -157,10 +168,32 @@ class Studio:
                 self._runs.popitem(last=False)
 
 
-def _keep(steps: Iterator[Step], kept: list[Step]) -> Iterator[Step]:
-    for step in steps:
-        kept.append(step)
-        yield step
+class _Keeper:
+    """Passes steps on, and keeps of them what a trajectory is made of."""
+
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+        self._kept: list[Step] = []
+
+    def __iter__(self) -> Iterator[Step]:
+        for step in self._steps:
+            self._kept.append(replace(step, eps=step.x[:0], pull=None))
+            yield step
+
+    def trajectory(self, scenes: Sequence[Sequence[str]], seed: int, settings: Settings) -> Trajectory:
+        """The run, once it is over; what was kept is let go."""
+        kept, self._kept = self._kept, []
+        return Trajectory.collect((kept.pop(0) for _ in range(len(kept))), scenes, seed, settings)
+
+
+def _locked(judge: Judge, lock: threading.Lock) -> Judge:
+    """One look at a time: the cores are shared with the network's forwards already."""
+
+    def look(x: Tensor) -> Tensor:
+        with lock:
+            return judge(x)
+
+    return look
 
 
 def _rows(p: Tensor) -> list[list[float]]:
@@ -197,4 +230,4 @@ def is_seed(seed: Any) -> bool:
 def check_seed(seed: Any) -> None:
     """Raise ValueError for anything but a seed that a browser can hold."""
     if not is_seed(seed):
-        raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {seed!r}")
+        raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {brief(seed)}")

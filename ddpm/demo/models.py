@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ddpm import checkpoint, hub
 from ddpm.checkpoint import ModelConfig
+from ddpm.labels import brief
 from ddpm.pipeline import Pipeline
 
 log = logging.getLogger(__name__)
@@ -24,7 +26,10 @@ class Models:
     What cannot be read is left out, with a line in the log.
     """
 
-    def __init__(self, own: Pipeline, folder: Path) -> None:
+    def __init__(self, own: Pipeline, folder: Path, check: Callable[[], None] | None = None) -> None:
+        """check: see `Pipeline.shared`, for the models of the folder."""
+        self._check = check
+        self._lock = threading.Lock()
         self._loaded = {own.config.name: own}
         self._folders: dict[str, Path] = {}
         self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
@@ -48,10 +53,11 @@ class Models:
         """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
         name = self.names[0] if name is None else name
         if not isinstance(name, str) or name not in self.configs:
-            raise ValueError(f"model {name!r} is unknown; allowed are {', '.join(self.names)}")
-        if name not in self._loaded:
-            self._loaded[name] = Pipeline.from_pretrained(self._folders[name])
-        return self._loaded[name]
+            raise ValueError(f"model {brief(name)} is unknown; allowed are {', '.join(self.names)}")
+        with self._lock:
+            if name not in self._loaded:
+                self._loaded[name] = Pipeline.from_pretrained(self._folders[name]).shared(self._check)
+            return self._loaded[name]
 
 
 def _bundled(folder: Path) -> list[Path]:

@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from ddpm.demo.limits import serving
 from ddpm.demo.texts import I18N, head_script
 from ddpm.labels import MAX_OBJECTS
 
@@ -55,6 +56,11 @@ def _head() -> str:
     styles = "".join(f"<style>{asset(name)}</style>" for name in sheets)
     scripts = "".join(f"<script>{asset(name)}</script>" for name in _SCRIPTS)
     return styles + head_script() + scripts.replace("__MAX_OBJECTS__", str(MAX_OBJECTS))
+
+
+def launch_options(demo: gr.Blocks) -> dict[str, Any]:
+    """What the page is launched with, beside its address: its look, and its limits."""
+    return {**LAUNCH, **serving(demo)}
 
 
 LAUNCH: dict[str, Any] = {

@@ -1,0 +1,256 @@
+"""What one caller may ask of the server, so that the others get their turn and the memory holds.
+
+`MAX_WORK` and `MAX_PENDING` are read from the environment variables DDPM_MAX_WORK and DDPM_MAX_PENDING at the start.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from contextlib import contextmanager
+from ipaddress import ip_address
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+from starlette.datastructures import Headers
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+
+
+def _number(name: str, default: int) -> int:
+    value = os.environ.get(name, "")
+    if value and not (value.isascii() and value.isdecimal() and int(value) > 0):
+        raise ValueError(f"{name} must be a whole number above 0, not {value[:40]!r}")
+    return int(value or default)
+
+
+MAX_WORK = _number("DDPM_MAX_WORK", 2000)
+"""Steps times pictures of one request: the textbook's 1000 steps for two pictures, or 125 steps for sixteen."""
+
+MAX_PENDING = _number("DDPM_MAX_PENDING", 6)
+"""Requests that one session, and one address, may have running or waiting."""
+
+MAX_QUEUE = 32
+"""Requests that may wait in all, and as many may run: they share the network's forwards."""
+
+MAX_BODY = 2**20
+"""Bytes of a request that is no upload."""
+
+MAX_UPLOAD = 10 * 2**20
+"""Bytes of an uploaded file."""
+
+MAX_SESSIONS = 16
+"""Visitors whose last values Gradio keeps, megabytes each; nothing of ours needs them."""
+
+SHORT_WORK = 60
+"""A run of so few steps times pictures starts at once; longer ones share `ROOM`."""
+
+ROOM = 1200
+"""Steps times pictures of longer runs that may be under way at the same time; one run alone may be larger."""
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class Gone(RuntimeError):
+    """The caller of a run has left or has cancelled it."""
+
+
+def check_work(steps: int, pictures: int = 1) -> None:
+    """Raise ValueError for a request that asks for more than MAX_WORK."""
+    if steps * pictures > MAX_WORK:
+        what = f"{pictures} pictures of {steps} steps" if pictures > 1 else f"a run of {steps} steps"
+        raise ValueError(f"{what} would take too long: steps times pictures must be at most {MAX_WORK}")
+
+
+def leaving(demo: gr.Blocks) -> Callable[[], None]:
+    """A check that raises Gone in the thread of an event whose caller is gone; it passes where there is no event."""
+
+    def check() -> None:
+        event_id = LocalContext.event_id.get(None)
+        if event_id is None:
+            return
+        event = demo._queue.event_ids_to_events.get(event_id)
+        if event is None or not event.alive:
+            raise Gone("nobody waits for this run any more")
+
+    return check
+
+
+class Room:
+    """Lets longer runs in by turns, so that what they hold in memory is bounded."""
+
+    def __init__(self, check: Callable[[], None] | None = None) -> None:
+        """check: called while a run waits; what it raises ends the waiting."""
+        self.check = check or (lambda: None)
+        self._changed = threading.Condition()
+        self._waiting: list[object] = []
+        self._used = 0
+
+    @contextmanager
+    def taken(self, work: int) -> Iterator[None]:
+        """Hold room for a run of so many steps times pictures; waits in turn for it."""
+        if work <= SHORT_WORK:
+            yield
+            return
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while self._waiting[0] is not ticket or (self._used and self._used + work > ROOM):
+                    self._changed.wait(0.2)
+                    self.check()
+                self._used += work
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= work
+                self._changed.notify_all()
+
+
+def serving(demo: gr.Blocks) -> dict[str, Any]:
+    """What `Blocks.launch` takes so that the limits hold."""
+    return {
+        "app_kwargs": {"middleware": [Middleware(Guard, demo=demo)]},
+        "max_file_size": MAX_UPLOAD,
+        "max_threads": 2 * MAX_QUEUE,  # one for each run, and as many for all else
+        "state_session_capacity": MAX_SESSIONS,
+    }
+
+
+class Guard:
+    """ASGI middleware that refuses large bodies, and what a caller asks beyond MAX_PENDING requests on the way."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], demo: gr.Blocks) -> None:
+        self.app = app
+        self.demo = demo
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request, or refuse it."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        path, headers = scope["path"].rstrip("/"), Headers(scope=scope)
+        most = MAX_UPLOAD + MAX_BODY if path.endswith("/upload") else MAX_BODY
+        length = headers.get("content-length", "")
+        if length.isdecimal() and int(length) > most:
+            await _refuse(413, f"the request is too large: at most {most:,} bytes are taken", scope, receive, send)
+            return
+        if scope["method"] == "POST" and ("/queue/join" in path or "/call/" in path):
+            body = await _read(receive, most)
+            if body is None:
+                await _refuse(413, f"the request is too large: at most {most:,} bytes are taken", scope, receive, send)
+                return
+            receive = _again(body, receive)
+            if reason := self._too_many(scope, headers, body):
+                await _refuse(429, reason, scope, receive, send)
+                return
+        elif scope["method"] in ("POST", "PUT", "PATCH"):
+            receive = _capped(receive, most)
+        await self.app(scope, receive, send)
+
+    def _too_many(self, scope: Scope, headers: Headers, body: bytes) -> str | None:
+        """Why a request has to wait outside, or None where it may come in."""
+        queue = self.demo._queue
+        if self._pending(scope, headers, body) >= MAX_PENDING:
+            return f"You have {MAX_PENDING} requests on the way already: wait for one of them to end."
+        if len(queue) >= MAX_QUEUE:
+            times = [times.avg_time for times in queue.process_time_per_fn.values()]
+            seconds = round(max(times, default=1.0)) + 1
+            return f"{len(queue)} others are waiting: try again in about {seconds} seconds."
+        return None
+
+    def _pending(self, scope: Scope, headers: Headers, body: bytes) -> int:
+        """How many events the caller has on the way: of this session, or of this address where that tells callers."""
+        session, here = _session(body), address(scope, headers)
+        sessions = addresses = 0
+        for event in list(self.demo._queue.event_ids_to_events.values()):
+            sessions += session is not None and event.session_hash == session
+            addresses += here is not None and here == address(event.request.scope, event.request.headers)
+        tool = here is None and headers.get("x-gradio-user") == "mcp"  # all callers of tools share one session
+        return addresses if tool else max(sessions, addresses)
+
+
+def address(scope: Scope, headers: Any) -> str | None:
+    """Where a request comes from, or None where that is this machine itself.
+
+    Behind a proxy of this machine or its network, the last public address that proxies have noted counts.
+    """
+    peer = (scope.get("client") or ("",))[0]
+    if _public(peer):
+        return peer
+    noted = [part.strip() for part in headers.get("x-forwarded-for", "").split(",")]
+    public = [part for part in noted if _public(part)]
+    if public:
+        return public[-1]
+    return None if peer in ("", "127.0.0.1", "::1", "testclient") else peer
+
+
+def _public(host: str) -> bool:
+    try:
+        return ip_address(host).is_global
+    except ValueError:
+        return False
+
+
+def _session(body: bytes) -> str | None:
+    import orjson
+
+    try:
+        value = orjson.loads(body)
+    except ValueError:
+        return None
+    session = value.get("session_hash") if isinstance(value, dict) else None
+    return session if isinstance(session, str) else None
+
+
+async def _read(receive: Receive, most: int) -> bytes | None:
+    """The whole body, or None where it is larger."""
+    body = b""
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return body
+        body += message.get("body", b"")
+        if len(body) > most:
+            return None
+        if not message.get("more_body"):
+            return body
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Let a body that has been read be read once more, and then what follows it."""
+    left = [body]
+
+    async def again() -> MutableMapping[str, Any]:
+        if left:
+            return {"type": "http.request", "body": left.pop(), "more_body": False}
+        return await receive()
+
+    return again
+
+
+def _capped(receive: Receive, most: int) -> Receive:
+    """Cut a body off that is larger than it may be; what reads it finds it damaged and refuses it."""
+    seen = 0
+
+    async def capped() -> MutableMapping[str, Any]:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > most:
+            return {"type": "http.disconnect"}
+        return message
+
+    return capped
+
+
+async def _refuse(status: int, reason: str, scope: Scope, receive: Receive, send: Send) -> None:
+    await JSONResponse({"detail": reason}, status)(scope, receive, send)
