@@ -116,13 +116,16 @@ def main(arguments: list[str] | None = None) -> None:
     port = os.environ.get("PORT", "")
     if port and not port.isdecimal():
         parser.error(f"PORT must be a number, not {port!r}")
+    limits.bound_heap()
     try:
         pipeline = Pipeline.from_pretrained(args.checkpoint)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
-        glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", dtype=pipeline.dtype)
+        short = pipeline.dtype != evaluator.dtype
+        glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", dtype=pipeline.dtype) if short else None
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = Path(args.checkpoint)
+    pipeline.accelerate()
     demo = build_demo(pipeline, evaluator, glance, folder)
     demo.launch(server_port=int(port) if port else None, **launch_options(demo))
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
@@ -38,9 +39,10 @@ class _Call:
 class Batcher:
     """Calls `run` for several threads together, one forward at a time.
 
-    A call blocks until its rows are computed. There is no thread of its own: whoever waits while nothing runs, runs the
-    next batch for everybody. rows: the most rows of one forward; a larger call takes several, and shares each of them
-    evenly with the other calls. An error of `run` is raised in each call that had rows in that forward.
+    A call blocks until its rows are computed. `run` is always called in one thread of the batcher's own, with autograd
+    off: its memory and its team of cores are there once, not for every caller. rows: the most rows of one forward; a
+    larger call takes several, and shares each of them evenly with the other calls. An error of `run` is raised in each
+    call that had rows in that forward.
     """
 
     def __init__(self, run: Run, rows: int = 32) -> None:
@@ -50,6 +52,7 @@ class Batcher:
         self.rows = rows
         self._calls: list[_Call] = []  # those with rows that no forward has taken, the one to be served first in front
         self._running = False
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="batcher")
         self._changed = threading.Condition()
 
     def __call__(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
@@ -75,7 +78,9 @@ class Batcher:
         outputs: tuple[Tensor, ...] = ()
         try:
             batch = [torch.cat(column) for column in zip(*(_rows(*part) for part in parts), strict=True)]
-            outputs = self.run(*batch).split([end - start for _, start, end in parts])
+            outputs = (
+                self._worker.submit(self._compute, *batch).result().split([end - start for _, start, end in parts])
+            )
         except BaseException as raised:  # also KeyboardInterrupt: the others must not wait for ever
             error = raised
         finally:
@@ -89,6 +94,10 @@ class Batcher:
                     if call in self._calls:
                         self._calls.remove(call)
             self._changed.notify_all()
+
+    @torch.no_grad()
+    def _compute(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        return self.run(x, time, labels)
 
     def _take(self) -> list[tuple[_Call, int, int]]:
         """Choose the rows of the next forward: an even share for each call that waits, and what is left in order."""

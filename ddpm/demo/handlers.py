@@ -29,7 +29,7 @@ PREVIEW_STEPS = 25
 
 GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
 
-MEMORY = 2**26
+MEMORY = 2**25
 """Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
 
 MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": MAX_QUEUE}

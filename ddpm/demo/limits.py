@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from contextlib import contextmanager
@@ -113,6 +115,18 @@ class Room:
             with self._changed:
                 self._used -= work
                 self._changed.notify_all()
+
+
+def bound_heap() -> None:
+    """Let freed memory go back to the system soon, and not gather in a heap for each thread; glibc's allocator only."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    for option, value in ((-8, 2), (-3, 2**20), (-1, 2**23)):  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+        mallopt(option, value)
 
 
 def serving(demo: gr.Blocks) -> dict[str, Any]:
