@@ -3,14 +3,22 @@
 python app.py [--checkpoint FOLDER]    serves it on http://127.0.0.1:7860, or on the port that PORT names.
 """
 
+import signal
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load
+
 import argparse
+import contextlib
 import os
+import sys
+import time
 from pathlib import Path
 
 import gradio as gr
 
 from ddpm import Evaluator, Pipeline
-from ddpm.demo import limits, picker, settings, share
+from ddpm.demo import limits, picker, place, settings, share
 from ddpm.demo.activity import refusing
 from ddpm.demo.api import add_endpoints
 from ddpm.demo.compare import compare_tab
@@ -113,11 +121,10 @@ def main(arguments: list[str] | None = None) -> None:
         "--checkpoint", default=CHECKPOINTS / "default", metavar="FOLDER", help="the model that draws (%(default)s)"
     )
     args = parser.parse_args(arguments)
-    port = os.environ.get("PORT", "")
-    if port and not port.isdecimal():
-        parser.error(f"PORT must be a number, not {port!r}")
     limits.bound_heap()
     try:
+        port = place.port(os.environ.get("PORT", ""))
+        place.check_temporary_folder()
         pipeline = Pipeline.from_pretrained(args.checkpoint)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
         short = pipeline.dtype != evaluator.dtype
@@ -125,9 +132,16 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = Path(args.checkpoint)
-    pipeline.accelerate()
     demo = build_demo(pipeline, evaluator, glance, folder)
-    demo.launch(server_port=int(port) if port else None, **launch_options(demo))
+    demo.launch(server_port=port, prevent_thread_lock=True, **launch_options(demo))
+    pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with contextlib.suppress(KeyboardInterrupt):
+        while demo.is_running:
+            time.sleep(0.1)
+    # At once: the interpreter's own end would wait for the runs under way, and files are written whole or not at all
+    sys.stdout.flush()
+    os._exit(130)
 
 
 if __name__ == "__main__":

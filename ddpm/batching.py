@@ -14,6 +14,9 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
+GRACE = 0.004
+"""Seconds that a batch waits for small calls where a large one could fill it alone: less than a tenth of a forward."""
+
 Run = Callable[[Tensor, Tensor, Tensor], Tensor]
 """run(x (N, 3, 64, 64), time (N,), labels (N, 24)) -> (N, 3, 64, 64)"""
 
@@ -71,8 +74,10 @@ class Batcher:
 
     def _serve(self) -> None:
         """Run one batch. The lock is held on entry and on return, but not while the network runs."""
-        parts = self._take()
         self._running = True
+        if any(call.rows > self.rows for call in self._calls):  # the small calls of the last batch may be back soon
+            self._changed.wait(GRACE)
+        parts = self._take()
         self._changed.release()
         error: BaseException | None = None
         outputs: tuple[Tensor, ...] = ()

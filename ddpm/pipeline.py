@@ -135,7 +135,7 @@ class Pipeline:
 
         def run(x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
             with torch.autocast(other.device.type, other.dtype, enabled=other.dtype != torch.float32):
-                return other._fastest()(x, time, labels)
+                return self._fastest()(x, time, labels)
 
         other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64))
         return other

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -123,23 +123,170 @@ async def visitors(address: str, count: int, seconds: float, steps: int = 25) ->
     }
 
 
-def measured(work: Awaitable[Any] | Callable[[], Any]) -> Any:
-    """Run a coroutine."""
-    return asyncio.run(work)  # type: ignore[arg-type]
+async def short_behind_long(address: str) -> dict[str, float]:
+    """How long a picture of 25 steps takes while others draw 1000 steps, and a gallery."""
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        found = {}
+        for name, work in (
+            ("behind 1000 steps (s)", ("generate", [["red cube"], 1, "ddpm", 1000, None])),
+            ("behind a gallery (s)", ("gallery", [["red cube"], 1, 16, None, 100, None])),
+        ):
+            long = asyncio.create_task(call(client, *work))
+            await asyncio.sleep(2)
+            start = time.monotonic()
+            await call(client, "generate", [["cyan sphere"], random.randrange(2**31), None, 25, None])
+            found[name] = round(time.monotonic() - start, 2)
+            long.cancel()
+            await asyncio.sleep(1)
+    return found
+
+
+async def leaving(address: str, process: subprocess.Popen[bytes]) -> dict[str, float]:
+    """How long the server goes on computing after the caller of a run of 1000 steps has gone, in each way of going."""
+    found = {}
+    for way in ("disconnects", "cancels"):
+        async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+            session = f"leaving-{way}"
+            body = {"data": [["red cube"], random.randrange(2**31), "ddpm", 1000, None], "session_hash": session}
+            event = (await client.post("/gradio_api/call/generate", json=body)).json()["event_id"]
+
+            async def listen(client: httpx.AsyncClient = client, event: str = event) -> None:
+                async with client.stream("GET", f"/gradio_api/call/generate/{event}") as stream:
+                    async for _ in stream.aiter_lines():
+                        pass
+
+            listener = asyncio.create_task(listen())
+            await asyncio.sleep(3)
+            if way == "cancels":
+                gone = {"session_hash": session, "event_id": event, "fn_index": 0}
+                await client.post("/gradio_api/cancel", json=gone)
+            listener.cancel()
+            found[f"computing after the caller {way} (s)"] = await asyncio.to_thread(idle_after, process)
+    return found
+
+
+def idle_after(process: subprocess.Popen[bytes], most: float = 30.0) -> float:
+    """Seconds until a process uses less than a fifth of a core over half a second."""
+    start = time.monotonic()
+    while time.monotonic() - start < most:
+        before, at = cpu_seconds(process), time.monotonic()
+        time.sleep(0.5)
+        if cpu_seconds(process) - before < 0.1:
+            return round(at - start, 1)
+    return most
+
+
+def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
+    """Processor time that a process has used."""
+    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def lockout(address: str) -> dict[str, Any]:
+    """One session asks forty times at once; what it hears, and how long another visitor waits meanwhile."""
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        body = {"data": [["red cube"], 1, 16, None, 100, None], "session_hash": "greedy"}
+        replies = [await client.post("/gradio_api/call/gallery", json=body) for _ in range(40)]
+        refused = [reply for reply in replies if reply.status_code == 429]
+        start = time.monotonic()
+        await call(client, "generate", [["cyan sphere"], 5, None, 25, None])
+        wait = time.monotonic() - start
+        for reply in replies:
+            if reply.status_code == 200:
+                gone = {"session_hash": "greedy", "event_id": reply.json()["event_id"], "fn_index": 0}
+                await client.post("/gradio_api/cancel", json=gone)
+    return {
+        "of 40 requests of one session taken": len(replies) - len(refused),
+        "the others hear": refused[0].json()["detail"],
+        "another visitor's picture (s)": round(wait, 2),
+    }
+
+
+async def sessions(address: str, process: subprocess.Popen[bytes], count: int) -> dict[str, float]:
+    """So many sessions in a row, each with a run of 100 steps on the page's own event: memory on the way."""
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        config = (await client.get("/config")).json()
+        run = next(fn for fn in config["dependencies"] if "run" in str(fn.get("api_name")))
+        seen = []
+        for i in range(count):
+            session = f"visit-{i}"
+            data = [["red cube"], i, "dpm++", 10, 1.0]
+            body = {"data": data, "fn_index": run["id"], "session_hash": session}
+            await client.post("/gradio_api/queue/join", json=body)
+            async with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
+                async for line in stream.aiter_lines():
+                    if "process_completed" in line or "close_stream" in line:
+                        break
+            seen.append(memory(process))
+    early = seen[min(len(seen) - 1, 60)]
+    return {"sessions": count, "memory after 60 (MB)": round(early), "at the end (MB)": round(seen[-1])}
+
+
+async def hostile(address: str, log: Path) -> dict[str, Any]:
+    """Requests that want more than they may have: what each of them gets."""
+    secret = Path(ROOT / "checkpoints" / "default" / "config.json")
+    file = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        join = {"data": [[f"{'x' * 900_000}"], 0, None, None, None], "session_hash": "fuzz"}
+        posts = {
+            "past the queue": ("/gradio_api/run/generate", {"data": [["red cube"], 0, None, 25, None]}),
+            "past the queue, api": ("/gradio_api/api/generate", {"data": [["red cube"], 0, None, 25, None]}),
+            "a file of the server": ("/gradio_api/call/evaluate", {"data": [file]}),
+            "a long label": ("/gradio_api/call/generate", join),
+            "too much work": ("/gradio_api/call/gallery", {"data": [["red cube"], 0, 16, None, 1000, None]}),
+        }
+        found: dict[str, Any] = {}
+        for name, (path, body) in posts.items():
+            reply = await client.post(path, json=body)
+            found[name] = reply.status_code
+            if reply.status_code == 200:
+                async with client.stream("GET", f"{path}/{reply.json()['event_id']}") as stream:
+                    found[name] = [line async for line in stream.aiter_lines()][-2][:160]
+            elif len(reply.content) > 2000:
+                found[name] = f"{reply.status_code} with {len(reply.content)} bytes"
+        reply = await client.post("/gradio_api/queue/join", content=b"[" + b"1," * 600_000 + b"1]")
+        found["a body of 1.2 MB"] = reply.status_code
+        upload = {"files": ("large.png", bytes(11 * 2**20), "image/png")}
+        found["an upload of 11 MB"] = (await client.post("/gradio_api/upload", files=upload)).status_code
+    text = log.read_text(errors="replace")
+    found["tracebacks in the log"] = text.count("Traceback")
+    found["longest line of the log"] = max(map(len, text.splitlines()))
+    return found
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60, help="how long each number of clients draws")
-    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 8, 16])
+    parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])
+    parser.add_argument("--sessions", type=int, default=500, help="sessions in a row")
+    parser.add_argument("--json", type=Path, help="where the figures go")
     args = parser.parse_args(arguments)
     log = ROOT / "runs" / "soak.log"
     log.parent.mkdir(exist_ok=True)
+    report: dict[str, Any] = {}
+
+    def note(name: str, value: Any) -> None:
+        report[name] = value
+        print(f"{name}: {value}", flush=True)
+        if args.json:
+            args.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+
     with served(log) as (address, process):
-        print("memory at start", round(memory(process)))
+        time.sleep(20)  # until a faster backend is built
+        note("memory at start (MB)", round(memory(process)))
+        note("short runs", asyncio.run(short_behind_long(address)))
+        note("leaving", asyncio.run(leaving(address, process)))
+        note("lockout", asyncio.run(lockout(address)))
+        note("hostile", asyncio.run(hostile(address, log)))
         for count in args.clients:
-            print(measured(visitors(address, count, args.seconds)), "memory", round(memory(process)), flush=True)
+            note(f"{count} clients", asyncio.run(visitors(address, count, args.seconds)))
+            note(f"memory after {count} clients (MB)", round(memory(process)))
+        note("sessions", asyncio.run(sessions(address, process, args.sessions)))
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        status = process.wait(20)
+        note("Ctrl-C", {"exit status": status, "seconds": round(time.monotonic() - start, 1)})
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import argparse
 import functools
 import json
 import multiprocessing
+import signal
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -226,6 +228,11 @@ def random_scenes(
     return [placed[i] for i in indices]
 
 
+def _begin_worker() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends its workers
+    torch.set_num_threads(1)
+
+
 def _render_job(job: tuple[list[Path], Callable[[], list[Scene]]], device: str) -> tuple[list[list[str]], Tensor]:
     # One chunk of work, in a process of its own: its pictures' files; returns their labels and layouts
     files, make_scenes = job
@@ -244,6 +251,9 @@ def write_dataset(
     """
     images = out / "images"
     images.mkdir(parents=True, exist_ok=True)
+    # First of all, so that what an interruption leaves is no data set: never new pictures under old labels
+    for name in ("labels.json", "layouts.npy"):
+        (out / name).unlink(missing_ok=True)
     labels: dict[str, list[str]] = {}
     maps: list[Tensor] = []
     jobs = [([images / name for name in names], make_scenes) for names, make_scenes in chunks]
@@ -251,7 +261,7 @@ def write_dataset(
     context = multiprocessing.get_context("spawn")
     with (
         tqdm(total=sum(len(names) for names, _ in chunks), unit="scene") as bar,
-        context.Pool(processes, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+        context.Pool(processes, initializer=_begin_worker) as pool,
     ):
         done = pool.imap(functools.partial(_render_job, device=device), jobs)
         for (names, _), (chunk_labels, chunk_layouts) in zip(chunks, done, strict=True):
@@ -314,6 +324,8 @@ def main(arguments: list[str] | None = None) -> None:
         write_dataset(chunks, args.out, device)
     except OSError as error:
         parser.error(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

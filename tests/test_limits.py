@@ -1,0 +1,248 @@
+"""Limits: what one caller may ask, what is refused, and that the page starts and ends cleanly."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from soak import call, free_port
+
+from ddpm import Pipeline, checkpoint
+from ddpm.demo import limits, place
+from ddpm.demo.handlers import Studio
+from ddpm.demo.limits import Gone, Room, address, check_work
+from ddpm.demo.models import Models
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def post(address: str, path: str, **options) -> httpx.Response:
+    return httpx.post(f"{address.rstrip('/')}/gradio_api/{path}", timeout=60, **options)
+
+
+@pytest.mark.parametrize("route", ["run", "api"])
+def test_nothing_goes_past_the_queue(address: str, route: str) -> None:
+    for name in ("generate", "evaluate", "gallery"):
+        reply = post(address, f"{route}/{name}", json={"data": [["red cube"], 0, None, 2, None]})
+        assert reply.status_code == 404
+
+
+def test_large_bodies_are_refused_on_every_route(address: str) -> None:
+    body = b'{"data": ["' + b"x" * limits.MAX_BODY + b'"]}'
+
+    def chunked():
+        for start in range(0, len(body), 2**16):
+            yield body[start : start + 2**16]
+
+    for path in ("queue/join", "call/generate", "run/lambda", "api/predict", "cancel", "reset", "component_server"):
+        assert post(address, path, content=body).status_code == 413
+    for path in ("queue/join", "call/generate"):
+        assert post(address, path, content=chunked()).status_code == 413
+    assert httpx.get(address).status_code == 200
+
+
+def test_large_uploads_are_refused(address: str) -> None:
+    for size, status in ((limits.MAX_UPLOAD + 1, 413), (2 * limits.MAX_UPLOAD, 413), (1000, 200)):
+        assert post(address, "upload", files={"files": ("a.png", bytes(size), "image/png")}).status_code == status
+
+
+def test_a_file_of_the_server_is_no_picture(address: str) -> None:
+    secret = {"path": str(ROOT / "checkpoints" / "default" / "config.json"), "meta": {"_type": "gradio.FileData"}}
+    reply = post(address, "call/evaluate", json={"data": [secret]})
+    assert reply.status_code in (400, 422)
+    assert "cosine" not in reply.text
+
+
+def test_one_session_has_few_requests_on_the_way_and_hears_why(address: str) -> None:
+    body = {"data": [["red cube"], 1, "ddpm", 500, None], "session_hash": "greedy"}
+    replies = [post(address, "call/generate", json=body) for _ in range(limits.MAX_PENDING + 3)]
+    assert [reply.status_code for reply in replies] == [200] * limits.MAX_PENDING + [429] * 3
+    assert "wait for one of them" in replies[-1].json()["detail"]
+    other = post(address, "call/generate", json={**body, "session_hash": "another"})
+    assert other.status_code == 200
+    config = httpx.get(f"{address.rstrip('/')}/config").json()
+    generate = next(fn["id"] for fn in config["dependencies"] if fn["api_name"] == "generate")
+    for reply, session in [*((reply, "greedy") for reply in replies if reply.status_code == 200), (other, "another")]:
+        event = reply.json()["event_id"]
+        post(address, "cancel", json={"session_hash": session, "event_id": event, "fn_index": generate})
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("127.0.0.1", "", None),
+        ("93.184.216.34", "", "93.184.216.34"),
+        ("93.184.216.34", "1.1.1.1", "93.184.216.34"),  # a caller from outside cannot name another
+        ("127.0.0.1", "8.8.8.8", "8.8.8.8"),
+        ("10.0.0.3", "8.8.8.8, 1.1.1.1, 10.0.0.7", "1.1.1.1"),  # the last one is what the nearest proxy has seen
+        ("10.0.0.3", "nonsense", "10.0.0.3"),
+        ("192.168.0.7", "", "192.168.0.7"),
+    ],
+)
+def test_a_caller_is_known_by_its_address(peer: str, forwarded: str, expected: str | None) -> None:
+    assert address({"client": (peer, 1234)}, {"x-forwarded-for": forwarded} if forwarded else {}) == expected
+
+
+@pytest.mark.parametrize(("steps", "pictures"), [(1000, 1), (1000, 2), (125, 16)])
+def test_what_the_page_offers_is_allowed(steps: int, pictures: int) -> None:
+    check_work(steps, pictures)
+
+
+def test_too_much_work_is_refused_with_the_limit() -> None:
+    with pytest.raises(ValueError, match="16 pictures of 126 steps would take too long: .* at most 2000"):
+        check_work(126, 16)
+
+
+def test_a_run_whose_caller_is_gone_ends_before_the_next_step(pipeline: Pipeline) -> None:
+    seen = []
+
+    def check() -> None:
+        if len(seen) == 3:
+            raise Gone
+
+    studio = Studio(pipeline, lambda x: x.new_zeros(len(x), 24), check=check)
+    with pytest.raises(Gone):
+        for step in studio.drawing(["red cube"], 0, pipeline.settings("ddim", 500)):
+            seen.append(step.index)
+    assert seen == [1, 2, 3]
+
+
+def test_an_event_that_is_over_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    events: dict = {}
+    check = limits.leaving(SimpleNamespace(_queue=SimpleNamespace(event_ids_to_events=events)))
+    check()  # no event at all: a call from Python
+    token = limits.LocalContext.event_id.set("a")
+    try:
+        with pytest.raises(Gone):
+            check()
+        events["a"] = SimpleNamespace(alive=True)
+        check()
+        events["a"].alive = False
+        with pytest.raises(Gone):
+            check()
+    finally:
+        limits.LocalContext.event_id.reset(token)
+
+
+def test_long_runs_take_turns_and_short_ones_do_not_wait() -> None:
+    room, order = Room(), []
+    inside, leave = threading.Event(), threading.Event()
+
+    def first() -> None:
+        with room.taken(1000):
+            inside.set()
+            leave.wait(10)
+            order.append("first")
+
+    def second() -> None:
+        with room.taken(1000):
+            order.append("second")
+
+    threads = [threading.Thread(target=first)]
+    threads[0].start()
+    assert inside.wait(10)
+    threads.append(threading.Thread(target=second))
+    threads[1].start()
+    with room.taken(limits.SHORT_WORK):
+        order.append("short")
+    with pytest.raises(Gone), _waiting(room):
+        pass
+    leave.set()
+    for thread in threads:
+        thread.join(10)
+    assert order == ["short", "first", "second"]
+
+
+def _waiting(room: Room):
+    """A run that waits in a room until its caller leaves."""
+
+    def gone() -> None:
+        raise Gone
+
+    impatient = Room(gone)
+    impatient._changed, impatient._waiting = room._changed, room._waiting
+    impatient._used = room._used
+    return impatient.taken(1000)
+
+
+def test_a_run_larger_than_the_room_enters_alone() -> None:
+    with Room().taken(10 * limits.ROOM):
+        pass
+
+
+def test_damaged_models_beside_the_pages_own_are_left_out(pipeline: Pipeline, tmp_path: Path, caplog) -> None:
+    for name, text in (("a", "{"), ("b", "[]"), ("c", '{"name": 3}')):
+        checkpoint.save(tmp_path / name, pipeline.network, pipeline.config)
+        (tmp_path / name / "config.json").write_text(text)
+    other = checkpoint.ModelConfig(**{**vars(pipeline.config), "name": "other"})
+    checkpoint.save(tmp_path / "good", pipeline.network, other)
+    assert Models(pipeline, tmp_path).names == ("tiny", "good")
+    assert [f"{name}/config.json" in caplog.text for name in "abc"] == [True] * 3
+
+
+@pytest.mark.parametrize("text", ["0", "65536", "99999999999", "80a", "-1", "٣"])
+def test_an_impossible_port_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="PORT must be a number from 1 to 65535"):
+        place.port(text)
+
+
+def test_a_busy_port_is_refused_and_a_free_one_taken() -> None:
+    with socket.socket() as busy:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen()
+        with pytest.raises(ValueError, match="cannot be had: .*; choose another PORT"):
+            place.port(str(busy.getsockname()[1]))
+    assert place.port("") is None
+    free = free_port()
+    assert place.port(str(free)) == free
+
+
+def run_app(**environment: str) -> subprocess.CompletedProcess[str]:
+    env = {**os.environ, **environment}
+    return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        ({"PORT": "99999"}, "PORT must be a number from 1 to 65535"),
+        ({"GRADIO_TEMP_DIR": "/dev/null/here"}, "cannot take temporary files"),
+    ],
+)
+def test_faults_of_the_place_are_one_sentence(environment: dict[str, str], message: str) -> None:
+    done = run_app(**environment)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.slow
+def test_ctrl_c_during_a_run_ends_the_server_at_once(tmp_path: Path) -> None:
+    import asyncio
+
+    from soak import served
+
+    log = tmp_path / "log"
+
+    async def begin(place: str) -> None:
+        async with httpx.AsyncClient(base_url=place, timeout=60) as client:
+            await call(client, "generate", [["red cube"], 0, None, 2, None])
+            body = {"data": [["red cube"], 1, "ddpm", 1000, None]}
+            assert (await client.post("/gradio_api/call/generate", json=body)).status_code == 200
+
+    with served(log) as (where, process):
+        asyncio.run(begin(where))
+        time.sleep(1)
+        start = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(10) == 130
+        assert time.monotonic() - start < 2
+    assert "Traceback" not in log.read_text()
+    assert "terminate called" not in log.read_text()
