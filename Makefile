@@ -1,6 +1,7 @@
 # make demo   the page on http://127.0.0.1:7860 (PORT=8000 make demo for another port)
 # make test   lint, types and the whole test suite
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
+# make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
 
 PYTHON ?= python3
@@ -8,7 +9,7 @@ PORT ?= 7860
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint screenshots requirements clean
+.PHONY: demo test lint screenshots soak requirements clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
@@ -23,6 +24,9 @@ lint: $(VENV)/.installed-dev
 
 screenshots: $(VENV)/.installed-dev
 	$(RUN) -m tests.screenshots
+
+soak: $(VENV)/.installed-dev
+	$(RUN) -m tests.soak --json runs/soak.json
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -1,4 +1,4 @@
-"""The page under load and abuse, on loopback: `make soak` runs all of it and fills in docs/RELIABILITY.md.
+"""The page under load and abuse, on loopback: `make soak` runs all of it (docs/RELIABILITY.md).
 
 Starts app.py as people do, and is its visitors: HTTP clients of the endpoints. `--seconds` is how long each number of
 clients draws.
@@ -147,6 +147,8 @@ async def leaving(address: str, process: subprocess.Popen[bytes]) -> dict[str, f
     for way in ("disconnects", "cancels"):
         async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
             session = f"leaving-{way}"
+            endpoints = (await client.get("/config")).json()["dependencies"]
+            generate = next(fn["id"] for fn in endpoints if fn["api_name"] == "generate")
             body = {"data": [["red cube"], random.randrange(2**31), "ddpm", 1000, None], "session_hash": session}
             event = (await client.post("/gradio_api/call/generate", json=body)).json()["event_id"]
 
@@ -158,7 +160,7 @@ async def leaving(address: str, process: subprocess.Popen[bytes]) -> dict[str, f
             listener = asyncio.create_task(listen())
             await asyncio.sleep(3)
             if way == "cancels":
-                gone = {"session_hash": session, "event_id": event, "fn_index": 0}
+                gone = {"session_hash": session, "event_id": event, "fn_index": generate}
                 await client.post("/gradio_api/cancel", json=gone)
             listener.cancel()
             found[f"computing after the caller {way} (s)"] = await asyncio.to_thread(idle_after, process)
@@ -185,6 +187,8 @@ def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
 async def lockout(address: str) -> dict[str, Any]:
     """One session asks forty times at once; what it hears, and how long another visitor waits meanwhile."""
     async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        endpoints = (await client.get("/config")).json()["dependencies"]
+        gallery = next(fn["id"] for fn in endpoints if fn["api_name"] == "gallery")
         body = {"data": [["red cube"], 1, 16, None, 100, None], "session_hash": "greedy"}
         replies = [await client.post("/gradio_api/call/gallery", json=body) for _ in range(40)]
         refused = [reply for reply in replies if reply.status_code == 429]
@@ -193,7 +197,7 @@ async def lockout(address: str) -> dict[str, Any]:
         wait = time.monotonic() - start
         for reply in replies:
             if reply.status_code == 200:
-                gone = {"session_hash": "greedy", "event_id": reply.json()["event_id"], "fn_index": 0}
+                gone = {"session_hash": "greedy", "event_id": reply.json()["event_id"], "fn_index": gallery}
                 await client.post("/gradio_api/cancel", json=gone)
     return {
         "of 40 requests of one session taken": len(replies) - len(refused),
@@ -202,17 +206,17 @@ async def lockout(address: str) -> dict[str, Any]:
     }
 
 
-async def sessions(address: str, process: subprocess.Popen[bytes], count: int) -> dict[str, float]:
-    """So many sessions in a row, each with a run of 100 steps on the page's own event: memory on the way."""
+async def sessions(address: str, process: subprocess.Popen[bytes], count: int, steps: int = 25) -> dict[str, float]:
+    """So many sessions in a row, each with a run of the page's own event: memory on the way."""
     async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
         config = (await client.get("/config")).json()
-        run = next(fn for fn in config["dependencies"] if "run" in str(fn.get("api_name")))
+        run = next(fn for fn in config["dependencies"] if len(fn["inputs"]) == 5 and "run" in str(fn["api_name"]))
         seen = []
         for i in range(count):
             session = f"visit-{i}"
-            data = [["red cube"], i, "dpm++", 10, 1.0]
+            data = [["red cube"], i, "dpm++", steps, 1.0]
             body = {"data": data, "fn_index": run["id"], "session_hash": session}
-            await client.post("/gradio_api/queue/join", json=body)
+            (await client.post("/gradio_api/queue/join", json=body)).raise_for_status()
             async with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
                 async for line in stream.aiter_lines():
                     if "process_completed" in line or "close_stream" in line:

@@ -48,6 +48,17 @@ def test_large_bodies_are_refused_on_every_route(address: str) -> None:
     assert httpx.get(address).status_code == 200
 
 
+def test_too_few_values_are_refused_and_kept_out_of_the_log(address: str) -> None:
+    config = httpx.get(f"{address.rstrip('/')}/config").json()
+    run = next(fn for fn in config["dependencies"] if len(fn["inputs"]) == 5)
+    body = {"data": ["x" * 5000], "fn_index": run["id"], "session_hash": "few"}
+    reply = post(address, "queue/join", json=body)
+    assert reply.status_code == 422
+    assert reply.json() == {"detail": "this event takes 5 values, not 1"}
+    for wrong in ([], {}, {"data": 3, "fn_index": "a"}, {"data": [], "fn_index": 10**6, "session_hash": "few"}):
+        assert post(address, "queue/join", json=wrong).status_code >= 400
+
+
 def test_large_uploads_are_refused(address: str) -> None:
     for size, status in ((limits.MAX_UPLOAD + 1, 413), (2 * limits.MAX_UPLOAD, 413), (1000, 200)):
         assert post(address, "upload", files={"files": ("a.png", bytes(size), "image/png")}).status_code == status

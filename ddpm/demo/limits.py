@@ -162,18 +162,29 @@ class Guard:
             if body is None:
                 await _refuse(413, f"the request is too large: at most {most:,} bytes are taken", scope, receive, send)
                 return
-            receive = _again(body, receive)
-            if reason := self._too_many(scope, headers, body):
+            receive, asked = _again(body, receive), _parsed(body)
+            if reason := self._too_few(path, asked):
+                await _refuse(422, reason, scope, receive, send)
+                return
+            if reason := self._too_many(scope, headers, asked):
                 await _refuse(429, reason, scope, receive, send)
                 return
         elif scope["method"] in ("POST", "PUT", "PATCH"):
             receive = _capped(receive, most)
         await self.app(scope, receive, send)
 
-    def _too_many(self, scope: Scope, headers: Headers, body: bytes) -> str | None:
+    def _too_few(self, path: str, asked: dict[str, Any]) -> str | None:
+        """What is wrong with the number of an event's values; Gradio would print all of them into the log."""
+        event, data = self.demo.fns.get(_whole(asked.get("fn_index"))), asked.get("data")
+        if event is None or not isinstance(data, list) or not path.endswith("/queue/join"):
+            return None
+        wanted = len(event.inputs)
+        return f"this event takes {wanted} values, not {len(data)}" if len(data) < wanted else None
+
+    def _too_many(self, scope: Scope, headers: Headers, asked: dict[str, Any]) -> str | None:
         """Why a request has to wait outside, or None where it may come in."""
         queue = self.demo._queue
-        if self._pending(scope, headers, body) >= MAX_PENDING:
+        if self._pending(scope, headers, asked) >= MAX_PENDING:
             return f"You have {MAX_PENDING} requests on the way already: wait for one of them to end."
         if len(queue) >= MAX_QUEUE:
             times = [times.avg_time for times in queue.process_time_per_fn.values()]
@@ -181,9 +192,9 @@ class Guard:
             return f"{len(queue)} others are waiting: try again in about {seconds} seconds."
         return None
 
-    def _pending(self, scope: Scope, headers: Headers, body: bytes) -> int:
+    def _pending(self, scope: Scope, headers: Headers, asked: dict[str, Any]) -> int:
         """How many events the caller has on the way: of this session, or of this address where that tells callers."""
-        session, here = _session(body), address(scope, headers)
+        session, here = asked.get("session_hash"), address(scope, headers)
         sessions = addresses = 0
         for event in list(self.demo._queue.event_ids_to_events.values()):
             sessions += session is not None and event.session_hash == session
@@ -214,15 +225,19 @@ def _public(host: str) -> bool:
         return False
 
 
-def _session(body: bytes) -> str | None:
+def _parsed(body: bytes) -> dict[str, Any]:
+    """A body's JSON object; empty for anything else, which Gradio refuses."""
     import orjson
 
     try:
         value = orjson.loads(body)
     except ValueError:
-        return None
-    session = value.get("session_hash") if isinstance(value, dict) else None
-    return session if isinstance(session, str) else None
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int:
+    return value if isinstance(value, int) else -1
 
 
 async def _read(receive: Receive, most: int) -> bytes | None:
