@@ -1,11 +1,11 @@
-# make demo   the page on http://127.0.0.1:7860 (PORT=8000 make demo for another port)
+# make demo   the page on http://127.0.0.1:7860 or the next free port (PORT=8000 make demo for a certain one)
 # make test   lint, types and the whole test suite
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
 # make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
 
 PYTHON ?= python3
-PORT ?= 7860
+PORT ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
