@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,9 @@ from ddpm.samplers import SAMPLERS, Step, sample
 MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 20.0
 BATCH = 64  # images that `generate` denoises together
+if TYPE_CHECKING:
+    from ddpm.trajectory import Trajectory
+
 DTYPES = (torch.float32, torch.bfloat16)
 
 
@@ -200,6 +204,23 @@ class Pipeline:
         conditions, settings = self._check(scenes, seed, sampler, steps, guidance)
         run = self._steps(conditions, seed, settings)
         return (_on_cpu(step) for step in run)
+
+    def trajectory(
+        self,
+        scenes: Sequence[Sequence[str]],
+        seed: int = 0,
+        sampler: str | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> "Trajectory":
+        """Draw like `generate`, and return the whole run: every step's x and x0, with films, plots and arrays of them.
+
+        It takes 98,304 bytes for each step of each picture.
+        """
+        from ddpm.trajectory import Trajectory
+
+        run = self.stream(scenes, seed, sampler, steps, guidance)
+        return Trajectory.collect(run, scenes, int(seed), self.settings(sampler, steps, guidance))
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """Return the noise that `stream` starts from for each seed: float32 (N, 3, 64, 64), on the CPU."""

@@ -21,7 +21,9 @@ _MAX_BETA = 0.999  # keeps alpha_bar[T] above 0
 class NoiseSchedule:
     """x_t = sqrt(alpha_bar[t]) x_0 + sqrt(1 - alpha_bar[t]) eps for t = 0..T, where t = 0 is the clean image.
 
-    kind: "linear": beta_t = (beta_end - beta_start) t / T + beta_start (Ho et al. 2020, section 4);
+    kind: "linear": beta_t = (beta_end - beta_start) t / T + beta_start, the source report's formula. Ho et al. 2020,
+          section 4, rise from beta_start at t = 1, not t = 0: theirs is (beta_end - beta_start) (t - 1) / (T - 1) +
+          beta_start, so that the report's first beta is 1.2e-4 where theirs is 1e-4;
           "cosine": Nichol & Dhariwal 2021, eq. 17, with betas of at most 0.999; it ignores beta_start and beta_end.
     steps: T, 1..MAX_STEPS. beta_start, beta_end: 0 < beta_start <= beta_end < 1.
     """

@@ -296,3 +296,11 @@ def test_a_lower_start_takes_its_share_of_the_steps(pipe):
 def test_shapes_that_do_not_fit_are_refused(pipe):
     with pytest.raises(ValueError, match=r"must be \(N, 3, 64, 64\) and \(N, 24\)"):
         pipe.denoise(pipe.noise([0, 1]), encode([[]]), pipe.settings())
+
+
+def test_a_trajectory_is_the_stream_with_its_own_settings(pipe):
+    run = pipe.trajectory(SCENES, 5, "ddpm", 3, 1.5)
+    assert (run.scenes, run.seed, run.settings) == (SCENES, 5, Settings("ddpm", 3, 1.5))
+    for i, step in enumerate(pipe.stream(SCENES, 5, "ddpm", 3, 1.5)):
+        assert torch.equal(run.x[i], step.x) and torch.equal(run.x0[i], step.x0) and run.timesteps[i] == step.t
+    assert pipe.trajectory([["red cube"]]).settings == pipe.settings()

@@ -121,3 +121,12 @@ def test_timesteps_can_start_below_the_noisiest():
 def test_a_start_out_of_range_is_refused(n, start, message):
     with pytest.raises(ValueError, match=message):
         COSINE.timesteps(n, start)
+
+
+def test_the_reports_linear_schedule_is_one_step_off_that_of_ho_et_al():
+    theirs = DDPMScheduler(num_train_timesteps=1000, beta_schedule="linear", beta_start=1e-4, beta_end=0.02).betas
+    assert theirs[0].item() == pytest.approx(1e-4) and LINEAR.betas[1].item() == pytest.approx(1.199e-4)
+    # theirs at t = 1..1000 rises over 999 steps, the report's from t = 0 over 1000
+    torch.testing.assert_close(
+        (LINEAR.betas[1:] - 1e-4) * 1000, (theirs.double() - 1e-4) * 999 + (0.02 - 1e-4), atol=1e-5, rtol=0
+    )

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from ddpm import Pipeline
-from ddpm.demo.share import PRESETS
+from ddpm.demo.share import PRESET_SETTINGS
 from ddpm.trajectory import to_uint8
 
 
@@ -107,7 +107,7 @@ def test_a_link_without_parameters_changes_nothing(page: Page) -> None:
 
 @pytest.mark.parametrize("name", ["Fast", "Accurate"])
 def test_a_preset_starts_at_once(page: Page, name: str) -> None:
-    preset = PRESETS[name.lower()]
+    preset = PRESET_SETTINGS[name.lower()]
     page.locator("#presets").get_by_role("button", name=name).click()
     expect(part(page, "run")).to_contain_text(f"{preset.steps} steps, guidance {preset.guidance:g}")
     expect(page.get_by_label(str(preset.steps), exact=True)).to_be_checked()

@@ -18,7 +18,6 @@ from pathlib import Path
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.samplers import SAMPLERS
 from ddpm.scores import judge, table
-from ddpm.trajectory import Trajectory
 from training.loop import dataset
 from training.measures.drawing import draw, save_images
 from training.measures.reports import make_place
@@ -79,8 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
         scenes = [labels.decode(row) for row in conditions]
         report["renders"] = {"data": args.renders, **judge(evaluator, dataset.to_float(images)[None], scenes)}
     if args.images:
-        steps = pipe.stream([DENOISING_SCENE], **asdict(settings))
-        Trajectory.collect(steps, [DENOISING_SCENE], 0, settings).save_strip(args.images / "denoising.png")
+        pipe.trajectory([DENOISING_SCENE], **asdict(settings)).save_strip(args.images / "denoising.png")
     args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 

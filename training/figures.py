@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.trajectory import Trajectory, to_uint8
+from ddpm.trajectory import to_uint8
 from training.loop import dataset
 from training.specs import draw_spec
 
@@ -37,9 +37,7 @@ def samples(pipe: Pipeline, path: Path) -> None:
 
 def trajectory(pipe: Pipeline, path: Path) -> None:
     """Some steps of one run, noisy above and predicted clean below."""
-    steps = pipe.stream([TRAJECTORY_SCENE], seed=SEED)
-    run = Trajectory.collect(steps, [TRAJECTORY_SCENE], SEED, pipe.settings())
-    run.plot().savefig(path, dpi=110)
+    pipe.trajectory([TRAJECTORY_SCENE], SEED).plot().savefig(path, dpi=110)
 
 
 def neighbours(pipe: Pipeline, data: str, path: Path) -> None:

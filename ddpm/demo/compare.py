@@ -15,7 +15,7 @@ from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.handlers import Studio
 from ddpm.demo.models import Models
-from ddpm.demo.settings import MAX_GUIDANCE, SAMPLER_NAMES, SAMPLERS
+from ddpm.demo.settings import MAX_GUIDANCE, SAMPLER_CHOICES, SAMPLER_NAMES
 from ddpm.demo.stage import verdict
 from ddpm.demo.texts import element, text
 from ddpm.labels import check
@@ -138,7 +138,7 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
             visible=len(models.names) > 1,
         )
         with gr.Row(elem_classes=["choices"]):
-            sampler = gr.Dropdown(SAMPLERS, value=own.sampler, label=text("settings.sampler"))
+            sampler = gr.Dropdown(SAMPLER_CHOICES, value=own.sampler, label=text("settings.sampler"))
             steps = gr.Number(own.steps, label=text("settings.steps"))
         chosen = gr.Slider(
             0, max(MAX_GUIDANCE, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]

@@ -21,7 +21,7 @@ from ddpm.pipeline import Pipeline, Settings
 from ddpm.samplers import Step
 from ddpm.trajectory import Trajectory
 
-MAX_SEED = 2**53 - 1
+MAX_PAGE_SEED = 2**53 - 1
 """The largest whole number that a browser holds exactly."""
 
 PREVIEW_STEPS = 25
@@ -224,10 +224,10 @@ def requested(labels: Any) -> tuple[str, ...]:
 
 def is_seed(seed: Any) -> bool:
     """Tell whether this is a whole number that names a noise, and that a browser can hold."""
-    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_SEED
+    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_PAGE_SEED
 
 
 def check_seed(seed: Any) -> None:
     """Raise ValueError for anything but a seed that a browser can hold."""
     if not is_seed(seed):
-        raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {brief(seed)}")
+        raise ValueError(f"seed must be a whole number from 0 to {MAX_PAGE_SEED}, not {brief(seed)}")

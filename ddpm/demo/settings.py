@@ -5,8 +5,8 @@ import gradio as gr
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.texts import text
 
-SAMPLERS = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
-SAMPLER_NAMES = {key: name for name, key in SAMPLERS}
+SAMPLER_CHOICES = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
+SAMPLER_NAMES = {key: name for name, key in SAMPLER_CHOICES}
 STEPS = (10, 25, 50, 100, 250, 1000)
 MAX_GUIDANCE = 8  # beyond it colors only burn out; by program 20 is allowed
 
@@ -21,7 +21,7 @@ def seed_number() -> gr.Number:
 def sampler_choice(config: ModelConfig) -> gr.Radio:
     """Offer the samplers, with the model's own chosen."""
     return gr.Radio(
-        SAMPLERS,
+        SAMPLER_CHOICES,
         value=config.sampler,
         label=text("settings.sampler"),
         info=text("settings.sampler_info"),

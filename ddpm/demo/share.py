@@ -11,13 +11,13 @@ import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.files import FORMATS, run_file
-from ddpm.demo.handlers import MAX_SEED, MODEL_QUEUE, Studio
+from ddpm.demo.handlers import MAX_PAGE_SEED, MODEL_QUEUE, Studio
 from ddpm.demo.texts import element
 from ddpm.demo.theme import asset
 from ddpm.labels import LABELS, MAX_OBJECTS
 from ddpm.pipeline import Settings
 
-PRESETS = {
+PRESET_SETTINGS = {
     "fast": Settings("dpm++", 10, 2.5),
     "accurate": Settings("sde-dpm++", 25, 2.5),
     "textbook": Settings("ddpm", 1000, 2.5),
@@ -78,10 +78,10 @@ def link_notice() -> gr.HTML:
 
 
 def preset_buttons(config: ModelConfig) -> gr.HTML:
-    """Build a button for each of PRESETS that the model allows. A click sets the value to its settings."""
+    """Build a button for each of PRESET_SETTINGS that the model allows. A click sets the value to its settings."""
     buttons = "".join(
         f'<button type="button" data-settings="{_attribute(astuple(preset))}" data-text="share.{name}"></button>'
-        for name, preset in PRESETS.items()
+        for name, preset in PRESET_SETTINGS.items()
         if preset.steps <= config.schedule.steps
     )
     return gr.HTML(
@@ -143,7 +143,7 @@ def _restore(controls: Controls) -> str:
     allowed = {
         "labels": LABELS,
         "mostLabels": MAX_OBJECTS,
-        "seed": MAX_SEED,
+        "seed": MAX_PAGE_SEED,
         "sampler": {value: name for name, value in controls.sampler.choices},
         "steps": [value for _, value in controls.steps.choices],
         "guidance": [controls.guidance.minimum, controls.guidance.maximum],
