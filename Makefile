@@ -27,6 +27,7 @@ screenshots: $(VENV)/.installed-dev
 
 soak: $(VENV)/.installed-dev
 	$(RUN) -m tests.soak --json runs/soak.json
+	FUZZ_CALLS=2000 $(RUN) -m pytest tests/test_fuzz.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

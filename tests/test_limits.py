@@ -29,9 +29,9 @@ def post(address: str, path: str, **options) -> httpx.Response:
 
 @pytest.mark.parametrize("route", ["run", "api"])
 def test_nothing_goes_past_the_queue(address: str, route: str) -> None:
-    for name in ("generate", "evaluate", "gallery"):
-        reply = post(address, f"{route}/{name}", json={"data": [["red cube"], 0, None, 2, None]})
-        assert reply.status_code == 404
+    for name in ("generate", "evaluate", "gallery", "predict", "lambda"):
+        for body in ({"data": [["red cube"], 0, None, 2, None]}, {"data": [], "fn_index": 0}):
+            assert post(address, f"{route}/{name}", json=body).status_code == 404
 
 
 def test_large_bodies_are_refused_on_every_route(address: str) -> None:
@@ -41,7 +41,7 @@ def test_large_bodies_are_refused_on_every_route(address: str) -> None:
         for start in range(0, len(body), 2**16):
             yield body[start : start + 2**16]
 
-    for path in ("queue/join", "call/generate", "run/lambda", "api/predict", "cancel", "reset", "component_server"):
+    for path in ("queue/join", "call/generate", "cancel", "reset", "component_server"):
         assert post(address, path, content=body).status_code == 413
     for path in ("queue/join", "call/generate"):
         assert post(address, path, content=chunked()).status_code == 413

@@ -95,7 +95,6 @@ def _walk_part(page: _Page) -> None:
         lambda chosen: (gr.update(visible=chosen == SEED), gr.update(visible=chosen == LABELS_TOO)),
         way,
         [other_seed, other_labels],
-        queue=False,
         show_progress="hidden",
         api_visibility="private",
     )

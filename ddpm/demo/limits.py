@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
+import re
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -16,9 +18,14 @@ from typing import Any
 
 import gradio as gr
 from gradio.context import LocalContext
+from gradio.route_utils import FnIndexInferError
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
+
+from ddpm.labels import brief
+
+log = logging.getLogger(__name__)
 
 
 def _number(name: str, default: int) -> int:
@@ -152,6 +159,9 @@ class Guard:
             await self.app(scope, receive, send)
             return
         path, headers = scope["path"].rstrip("/"), Headers(scope=scope)
+        if scope["method"] == "POST" and re.search(r"/gradio_api/(run|api)/", path):
+            await _refuse(404, "there is nothing beside the queue: use /gradio_api/call/", scope, receive, send)
+            return
         most = MAX_UPLOAD + MAX_BODY if path.endswith("/upload") else MAX_BODY
         length = headers.get("content-length", "")
         if length.isdecimal() and int(length) > most:
@@ -163,7 +173,7 @@ class Guard:
                 await _refuse(413, f"the request is too large: at most {most:,} bytes are taken", scope, receive, send)
                 return
             receive, asked = _again(body, receive), _parsed(body)
-            if reason := self._too_few(path, asked):
+            if reason := self._mistake(path, asked):
                 await _refuse(422, reason, scope, receive, send)
                 return
             if reason := self._too_many(scope, headers, asked):
@@ -171,15 +181,40 @@ class Guard:
                 return
         elif scope["method"] in ("POST", "PUT", "PATCH"):
             receive = _capped(receive, most)
-        await self.app(scope, receive, send)
+        await self._answer(scope, receive, send)
 
-    def _too_few(self, path: str, asked: dict[str, Any]) -> str | None:
-        """What is wrong with the number of an event's values; Gradio would print all of them into the log."""
-        event, data = self.demo.fns.get(_whole(asked.get("fn_index"))), asked.get("data")
-        if event is None or not isinstance(data, list) or not path.endswith("/queue/join"):
-            return None
-        wanted = len(event.inputs)
-        return f"this event takes {wanted} values, not {len(data)}" if len(data) < wanted else None
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; what Gradio cannot make sense of is the caller's mistake, and one line in the log."""
+        begun = False
+
+        async def noted(message: MutableMapping[str, Any]) -> None:
+            nonlocal begun
+            begun = True
+            await send(message)
+
+        try:
+            await self.app(scope, receive, noted)
+        except (LookupError, TypeError, ValueError, AttributeError, FnIndexInferError) as error:
+            log.warning("%s: %s: %s", brief(scope["path"]), type(error).__name__, brief(str(error)))
+            if not begun:
+                unknown = isinstance(error, FnIndexInferError)
+                reason = "there is no such endpoint" if unknown else "the request makes no sense to this endpoint"
+                await _refuse(404 if unknown else 400, reason, scope, receive, send)
+
+    def _mistake(self, path: str, asked: dict[str, Any]) -> str | None:
+        """What is wrong with the event asked for, where Gradio would print it into the log with all its values."""
+        events, data = self.demo.fns, asked.get("data")
+        if path.endswith("/queue/join"):
+            event = events.get(_whole(asked.get("fn_index")))
+        else:
+            name = path.rsplit("/call/", 1)[-1].removeprefix("v2/")
+            event = next((fn for fn in events.values() if fn.api_name == name and fn.api_visibility == "public"), None)
+            data = None  # values may be left out here
+        if event is None or event.fn is None:
+            return "there is no such event"
+        if isinstance(data, list) and len(data) < len(event.inputs):
+            return f"this event takes {len(event.inputs)} values, not {len(data)}"
+        return None
 
     def _too_many(self, scope: Scope, headers: Headers, asked: dict[str, Any]) -> str | None:
         """Why a request has to wait outside, or None where it may come in."""
