@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ddpm import commands
 from ddpm.commands import TRAJECTORY_FORMATS, Side, Unfinished
+from ddpm.labels import brief
 from ddpm.samplers import SAMPLERS
 
 
@@ -137,8 +138,13 @@ def _file(*suffixes: str) -> Callable[[str], Path]:
     def parse(text: str) -> Path:
         path = Path(text)
         if path.suffix.lower() not in suffixes:
-            raise argparse.ArgumentTypeError(f"{text!r} must end in {' or '.join(suffixes)}")
-        if path.is_dir():
+            raise argparse.ArgumentTypeError(f"{brief(text)} must end in {' or '.join(suffixes)}")
+        try:
+            taken = path.is_dir()
+            path.exists()
+        except OSError as error:
+            raise argparse.ArgumentTypeError(f"{brief(text)}: {error.strerror}") from None
+        if taken:
             raise argparse.ArgumentTypeError(f"{text!r} is a folder")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")

@@ -287,3 +287,26 @@ def test_held_out_pairs_are_left_out(data, tmp_path):
     (folder / "labels.json").write_text(json.dumps({**entries, **{f"{i}.png": HELD_OUT[i] for i in range(5)}}))
     train(replace(TINY, images=8, hold_out=True), str(folder), tmp_path / "run")
     assert state(tmp_path / "run")["pictures"] == 15
+
+
+def test_what_is_refused_leaves_no_folder(data, tmp_path):
+    for wrong in ({"data": str(tmp_path / "absent")}, {"init": tmp_path / "absent"}):
+        with pytest.raises((ValueError, OSError)):
+            train(TINY, wrong.get("data", data), tmp_path / "run", init=wrong.get("init"))
+        assert not (tmp_path / "run").exists()
+
+
+def test_a_full_disk_is_an_error_of_the_file_and_leaves_the_old_state(tmp_path, monkeypatch):
+    from training.loop.run import write_state
+
+    write_state(tmp_path / "state.pt", {"seen": 1})
+
+    def full(state: object, part: Path) -> None:
+        part.write_bytes(b"half")
+        raise RuntimeError("PytorchStreamWriter failed writing file data/0: file write failed\nmore")
+
+    monkeypatch.setattr(torch, "save", full)
+    with pytest.raises(OSError, match=r"state\.pt cannot be written: PytorchStreamWriter failed .* file write failed$"):
+        write_state(tmp_path / "state.pt", {"seen": 2})
+    assert torch.load(tmp_path / "state.pt", weights_only=True) == {"seen": 1}
+    assert [path.name for path in tmp_path.iterdir()] == ["state.pt"]

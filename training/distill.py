@@ -44,6 +44,7 @@ from training.loop.run import (
     stop_on_signals,
     update_average,
     write_log,
+    write_state,
 )
 
 SUBSTEPS = 4  # the teacher's on the way of one step of the student
@@ -152,8 +153,8 @@ def distill(
     device = teacher.device
     if (teacher.config.schedule, teacher.config.prediction) != (config.schedule, config.prediction):
         raise ValueError(f"{teacher_folder} has another schedule or prediction than the preset {config.name!r}")
-    out.mkdir(parents=True, exist_ok=True)
     images, conditions = dataset.load(data)
+    out.mkdir(parents=True, exist_ok=True)
     network = build(config.network, config.options)
     network.load_state_dict(initial_weights(teacher_folder, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -177,7 +178,7 @@ def distill(
     def save() -> None:
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state |= {"pictures": len(images), "config": plain(config)}
-        checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
+        write_state(state_file, state)
         write_log(log_file, rows)
         averaged = build(config.network, config.options)
         averaged.load_state_dict(ema)

@@ -45,6 +45,7 @@ from training.loop.run import (
     stop_on_signals,
     update_average,
     write_log,
+    write_state,
 )
 
 LOG_EVERY = 200  # steps
@@ -77,7 +78,6 @@ def train(
     if state_file.exists() and not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
 
-    out.mkdir(parents=True, exist_ok=True)
     images, counts = dataset.load_counts(data)
     if (counts > 1).any():
         raise ValueError(f"{data} shows labels twice (render --repeats): the network would learn to draw them so")
@@ -89,6 +89,7 @@ def train(
     network = build(config.network, config.options)
     if init is not None:
         network.load_state_dict(initial_weights(init, config))
+    out.mkdir(parents=True, exist_ok=True)  # after all that may be refused
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":  # the blocks alone: they are nearly all of the work, and alike, so that it takes seconds
         for module in network.modules():
@@ -124,7 +125,7 @@ def train(
         state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state["pictures"] = len(images)
         state["config"] = plain(config)
-        checkpoint.write_whole(state_file, lambda part: torch.save(state, part))
+        write_state(state_file, state)
         write_log(log_file, rows)
         checkpoint.save(out / "checkpoint", averaged(), model_config(config, seen, data), dtype=torch.float16)
 

@@ -50,6 +50,18 @@ def initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
     return network.state_dict()
 
 
+def write_state(file: Path, state: dict[str, Any]) -> None:
+    """Write what a run goes on from, whole or not at all. Raises OSError, also where torch cannot write all of it."""
+
+    def write(part: Path) -> None:
+        try:
+            torch.save(state, part)
+        except RuntimeError as error:  # how torch says that the disk is full
+            raise OSError(f"{file} cannot be written: {str(error).splitlines()[0]}") from error
+
+    checkpoint.write_whole(file, write)
+
+
 def learning_rate_factor(config: TrainConfig, seen: int) -> float:
     """Rise over the warm-up, stay at 1, fall linearly to 0 over the last share of the run."""
     rise = (seen + config.batch) / max(config.warmup, config.batch)
