@@ -6,12 +6,12 @@ python app.py [--checkpoint FOLDER]    serves it on http://127.0.0.1:7860, or on
 import signal
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # Ctrl-C while the libraries load
+    # Ctrl-C ends the program as SIGTERM does, at once: while the libraries load, and while runs are under way, for which
+    # the interpreter's own end would wait. Files are written whole or not at all.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
-import contextlib
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -135,13 +135,8 @@ def main(arguments: list[str] | None = None) -> None:
     demo = build_demo(pipeline, evaluator, glance, folder)
     demo.launch(server_port=port, prevent_thread_lock=True, **launch_options(demo))
     pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with contextlib.suppress(KeyboardInterrupt):
-        while demo.is_running:
-            time.sleep(0.1)
-    # At once: the interpreter's own end would wait for the runs under way, and files are written whole or not at all
-    sys.stdout.flush()
-    os._exit(130)
+    while demo.is_running:
+        time.sleep(0.1)
 
 
 if __name__ == "__main__":

@@ -318,3 +318,25 @@ def test_nothing_moves_the_page(page: Page, width: int) -> None:
         choose(page, name)
     part(page, "timeline").press("Home")
     assert len(page.evaluate("[...heights]")) == 1
+
+
+@pytest.mark.parametrize(("width", "height"), [(1024, 768), (1280, 720), (1920, 1080)])
+def test_generate_moves_nothing_while_the_pictures_are_in_sight(page: Page, width: int, height: int) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    tick(page, "red cube")
+    generate(page).scroll_into_view_if_needed()
+    seen = page.locator("#stage .views").evaluate("(v) => v.getBoundingClientRect().bottom <= innerHeight")
+    before = page.evaluate("scrollY")
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished")
+    page.wait_for_timeout(600)  # a smooth scroll would be over
+    assert seen or width == 1024
+    assert not seen or page.evaluate("scrollY") == before
+
+
+def test_generate_from_another_tab_goes_to_the_pictures(page: Page) -> None:
+    page.get_by_role("tab", name="Compare").click()
+    tick(page, "red cube")
+    generate(page).click()
+    expect(page.locator("#stage canvas").first).to_be_visible()
+    expect(state(page)).to_contain_text("Finished")

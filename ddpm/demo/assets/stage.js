@@ -68,10 +68,19 @@ function setState(state, message = "") {
   if (state !== before && state === "example") player.seek(telling());
   showState();
   buttons.follow(state);
-  if (state === "waiting" && before !== state) {
+  if (state === "waiting" && before !== state) comeIntoSight();
+}
+
+// A run is asked for from anywhere on the page. Where its pictures are in sight, nothing moves under the pointer.
+function comeIntoSight() {
+  const hidden = !element.offsetParent; // another tab is open
+  if (hidden) document.querySelector('#views button[data-tab-id="draw"]')?.click();
+  requestAnimationFrame(() => {
+    const { top, bottom } = element.querySelector(".views").getBoundingClientRect();
+    if (!hidden && top >= 0 && bottom <= innerHeight) return;
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-  }
+  });
 }
 
 // The frame of the example in which the objects can first be seen through the noise.
