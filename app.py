@@ -6,8 +6,8 @@ python app.py [--checkpoint FOLDER]    serves it on http://127.0.0.1:7860, or on
 import signal
 
 if __name__ == "__main__":
-    # Ctrl-C ends the program as SIGTERM does, at once: while the libraries load, and while runs are under way, for which
-    # the interpreter's own end would wait. Files are written whole or not at all.
+    # Ctrl-C ends the program as SIGTERM does, at once: while the libraries load, and while runs are under way, for
+    # which the interpreter's own end would wait. Files are written whole or not at all.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 import argparse
