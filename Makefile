@@ -14,8 +14,9 @@ RUN := $(VENV)/bin/python
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
 
+# Two processes of one thread each: more threads than cores wait for each other.
 test: lint
-	$(RUN) -m pytest
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
