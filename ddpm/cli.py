@@ -140,11 +140,12 @@ def _file(*suffixes: str) -> Callable[[str], Path]:
         if path.suffix.lower() not in suffixes:
             raise argparse.ArgumentTypeError(f"{brief(text)} must end in {' or '.join(suffixes)}")
         try:
-            taken = path.is_dir()
-            path.exists()
+            path.lstat()
+        except (FileNotFoundError, NotADirectoryError):
+            pass  # there is nothing yet; the folder is looked at below
         except OSError as error:
             raise argparse.ArgumentTypeError(f"{brief(text)}: {error.strerror}") from None
-        if taken:
+        if path.is_dir():
             raise argparse.ArgumentTypeError(f"{text!r} is a folder")
         if not path.parent.is_dir():
             raise argparse.ArgumentTypeError(f"there is no folder {str(path.parent)!r}")

@@ -131,8 +131,8 @@ class Pipeline:
         """A pipeline on the same network whose runs in several threads share forwards, see `ddpm.batching.Batcher`.
 
         So a short run never waits for a long one to end. before: called in a run's own thread before each forward;
-        what it raises ends that run. rows: the most rows of one forward, of which a guided picture
-        takes two; by default 8 on a CPU, which gains little from more, and 64 on a GPU.
+        what it raises ends that run. rows: the most rows of one forward, of which a guided picture takes two;
+        by default 8 on a CPU, which gains little from more, and 64 on a GPU.
         """
         other = copy.copy(self)
         other._before = before or _nothing

@@ -223,6 +223,7 @@ def run_app(**environment: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("environment", "message"),
     [
+        ({"DDPM_MAX_WORK": "many"}, "DDPM_MAX_WORK must be a whole number above 0, not 'many'"),
         ({"PORT": "99999"}, "PORT must be a number from 1 to 65535"),
         ({"GRADIO_TEMP_DIR": "/dev/null/here"}, "cannot take temporary files"),
     ],

@@ -31,7 +31,8 @@ log = logging.getLogger(__name__)
 def _number(name: str, default: int) -> int:
     value = os.environ.get(name, "")
     if value and not (value.isascii() and value.isdecimal() and int(value) > 0):
-        raise ValueError(f"{name} must be a whole number above 0, not {value[:40]!r}")
+        print(f"app.py: error: {name} must be a whole number above 0, not {brief(value)}", file=sys.stderr)
+        raise SystemExit(2)
     return int(value or default)
 
 
