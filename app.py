@@ -18,17 +18,22 @@ from pathlib import Path
 import gradio as gr
 
 from ddpm import Evaluator, Pipeline
-from ddpm.demo import limits, picker, place, settings, share
-from ddpm.demo.activity import refusing
-from ddpm.demo.api import add_endpoints
-from ddpm.demo.compare import compare_tab
-from ddpm.demo.explore import explore_tab
-from ddpm.demo.handlers import MODEL_QUEUE, Judge, Studio
-from ddpm.demo.lesson import lesson
+from ddpm.demo.adapter.page import ask, asset, endpoint, refusing
+from ddpm.demo.api.endpoints import add_endpoints
+from ddpm.demo.compare.compare import compare_tab
+from ddpm.demo.draw.stage import stage
+from ddpm.demo.draw.studio import Judge, Studio
+from ddpm.demo.explore import Page
+from ddpm.demo.gallery.gallery import gallery_part
+from ddpm.demo.hosting import limits, place
+from ddpm.demo.lesson.lesson import lesson
 from ddpm.demo.models import Models
-from ddpm.demo.stage import FAILED, STOPPED, UNKNOWN, WAITING, closed, stage
+from ddpm.demo.picker import picker, settings
+from ddpm.demo.redraw.redraw import redraw_part
+from ddpm.demo.share import share
 from ddpm.demo.texts import TEXTS, element, text
-from ddpm.demo.theme import asset, launch_options
+from ddpm.demo.theme import launch_options
+from ddpm.demo.walk.walk import walk_part
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
 
@@ -47,7 +52,7 @@ def build_demo(
     models = Models(studio.pipeline, CHECKPOINTS, check)
 
     with demo:
-        gr.HTML(asset("intro.html"), apply_default_css=False, elem_id="intro")
+        gr.HTML(asset("shared/intro.html"), apply_default_css=False, elem_id="intro")
         notice = share.link_notice()
 
         with gr.Row(elem_id="bench"):
@@ -56,8 +61,10 @@ def build_demo(
                 rows = picker.shape_rows(first_example)
                 scene = picker.selection(first_example)
                 with gr.Row(elem_id="actions"):
-                    generate = gr.Button(text("page.generate"), variant="primary", elem_id="generate")
-                    stop = gr.Button(text("page.stop"), interactive=False, elem_id="stop")
+                    generate = gr.Button(
+                        text("page.generate"), variant="primary", interactive=False, elem_id="generate"
+                    )
+                    gr.Button(text("page.stop"), interactive=False, elem_id="stop")
                     clear = gr.Button(text("page.clear"), elem_id="clear")
                 examples = picker.examples()
 
@@ -73,42 +80,35 @@ def build_demo(
 
             with gr.Tabs(elem_id="views"):
                 with gr.Tab(text("page.draw"), id="draw"):
-                    screen = stage(studio.preview(first_example))
-                    files = share.share_row(screen)
+                    stage(studio.preview(first_example))
+                    files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
                     compare_tab(studio, models, scene, seed)
                 with gr.Tab(text("page.explore"), id="explore"):
-                    explore_tab(studio, scene, seed, sampler, steps, guidance)
+                    page = Page(studio, scene, seed, [sampler, steps, guidance])
+                    with gr.Tabs(elem_id="explore"):
+                        with gr.Tab(text("gallery.title"), id="gallery"):
+                            gallery_part(page)
+                        with gr.Tab(text("walk.title"), id="walk"):
+                            walk_part(page)
+                        with gr.Tab(text("redraw.title"), id="redraw"):
+                            redraw_part(page)
 
         lesson(pipeline, folder)
 
         # What the browser does by itself.
         gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
         clear.click(None, None, rows, js=picker.CLEAR)
-        examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, None, None, js=share.START)
         dice.click(None, None, seed, js=settings.DICE)
 
         # What the models do.
-        generate.click(None, seed, js=picker.ASK)
-        asked = scene.submit(None, None, screen, js=WAITING)
-        run = scene.submit(
-            refusing(studio.run),
-            [scene, seed, sampler, steps, guidance],
-            screen,
-            trigger_mode="multiple",
-            show_progress="hidden",
-            api_visibility="private",
-            **MODEL_QUEUE,
-        )
-        run.failure(None, None, screen, js=FAILED)
-        run.then(None, None, None, js=closed('#stage [data-role="stage"]'))
-        stop.click(None, None, screen, js=STOPPED, cancels=run)
-        where = screen.where(
-            studio.show_where, None, screen, show_progress="hidden", api_visibility="private", **MODEL_QUEUE
-        )
-        where.failure(None, None, screen, js=UNKNOWN)
+        inputs = [scene, seed, sampler, steps, guidance]
+        endpoint("draw", refusing(studio.run))
+        endpoint("where", studio.where)
+        generate.click(None, inputs, js=ask("stage"))
+        examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, inputs, js=ask("stage"))
         controls = share.Controls(rows, seed, sampler, steps, guidance)
-        share.connect(demo, studio, screen, files, notice, presets, controls, asked, run)
+        share.connect(demo, studio, files, notice, presets, controls, scene)
         add_endpoints(demo, studio, models)
 
     return demo.queue(max_size=limits.MAX_QUEUE, api_open=False)

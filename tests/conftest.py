@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -114,3 +115,20 @@ def tick(page: Page, *labels: str) -> None:
     for label in labels:
         page.locator(f"input[name='{label}']").check()
     expect(page.locator("#selection")).to_contain_text(f"{len(labels)} of 5 ticked")
+
+
+def expect_rest(pipeline: Pipeline) -> None:
+    """The server's network is asked nothing more, save for what is under way."""
+    asked = 0
+
+    def count(*_: object) -> None:
+        nonlocal asked
+        asked += 1
+
+    time.sleep(0.5)
+    hook = pipeline.network.register_forward_hook(count)
+    try:
+        time.sleep(0.5)
+    finally:
+        hook.remove()
+    assert asked == 0

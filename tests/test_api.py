@@ -233,8 +233,8 @@ def test_every_endpoint_is_typed_and_described(endpoints: dict[str, Any]) -> Non
 
 
 def test_every_parameter_and_every_result_is_explained() -> None:
-    from ddpm.demo.api_draw import Drawing
-    from ddpm.demo.api_explore import Experiments
+    from ddpm.demo.api.draw import Drawing
+    from ddpm.demo.api.explore import Experiments
 
     for owner in (Drawing, Experiments):
         for name, work in vars(owner).items():

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.demo.compare import READY
+from ddpm.demo.compare.compare import READY
 from ddpm.demo.models import Models
 from ddpm.evaluator import topk_accuracy
 from training.specs import draw_spec

@@ -4,14 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import ConstantJudge, tick
+from conftest import ConstantJudge, expect_rest, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline, checkpoint
-from ddpm.demo.compare import READY, compare_views, ready_for
+from ddpm.demo.compare.compare import READY, compare_views, ready_for
+from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Side, compare_runs
-from ddpm.demo.handlers import Studio
-from ddpm.demo.limits import Room
+from ddpm.demo.hosting.limits import Room
 from ddpm.demo.models import Models
 from ddpm.labels import LabelError
 
@@ -93,11 +93,13 @@ def test_the_views_hold_every_frame_once_and_end_with_the_verdicts(models: Model
     studio = Studio(pipeline, ConstantJudge())
     views = [*compare_views(studio, models, SCENE, 0, sides(pipeline, ("ddim", 4, 1), ("ddim", 120, 1)))]
     assert [view["state"] for view in views] == ["running"] * (len(views) - 1) + ["done"]
-    short, long = views[-1]["sides"]
-    assert [i for part in short["chunks"] for i in part["index"]] == [1, 2, 3, 4]
-    indices = [i for part in long["chunks"] for i in part["index"]]
+    assert views[0]["run"] == views[-1]["run"]
+    shown = [[i for view in views for part in view["sides"][side]["chunks"] for i in part["index"]] for side in (0, 1)]
+    assert shown[0] == [1, 2, 3, 4]
+    indices = shown[1]
     assert len(indices) <= 101
     assert (indices[0], indices[-1]) == (1, 120)
+    short, long = views[-1]["sides"]
     assert long["seconds"] > short["seconds"] > 0
     assert set(short["verdict"]["missing"]) == {"cyan sphere"}
 
@@ -174,28 +176,24 @@ def finish(page: Page) -> None:
     expect(page.locator(".compare")).to_have_attribute("data-state", "done")
 
 
-def test_a_ready_comparison_starts_nothing_while_another_runs(page: Page):
-    open_tab(page)
+def start_long(page: Page) -> None:
     page.locator("#compare-sides").get_by_label("Steps").nth(0).fill("1000")
     page.locator("#compare-start").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "running")
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+
+
+def test_a_ready_comparison_takes_the_place_of_one_that_runs(page: Page):
+    open_tab(page)
+    start_long(page)
     page.get_by_role("button", name="10 steps against 50").click()
-    expect(page.locator("#compare-sides").get_by_label("Steps").nth(1)).to_have_value("50")
-    page.locator("#compare-stop").click()
-    expect(page.locator("#compare-start")).to_be_enabled()
-    assert asked == []
+    expect(page.locator(".compare")).to_have_attribute("data-state", "done")
+    assert facts(page, "step") == ["10 / 10", "50 / 50"]
 
 
-def test_a_comparison_can_be_stopped(page: Page):
+def test_a_comparison_can_be_stopped(page: Page, pipeline: Pipeline):
     open_tab(page)
-    page.locator("#compare-sides").get_by_label("Steps").nth(0).fill("1000")
-    page.locator("#compare-start").click()
-    page.evaluate("DDPM.CLOSING = 1e9")  # only the server's word counts
-    expect(page.locator(".compare")).to_have_attribute("data-state", "running")
-    with page.expect_response("**/cancel*") as answer:
-        page.locator("#compare-stop").click()
-    assert answer.value.status == 200
+    start_long(page)
+    page.locator("#compare-stop").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "stopped")
     expect(page.locator("#compare-start")).to_be_enabled()
+    expect_rest(pipeline)

@@ -16,10 +16,11 @@ from playwright.sync_api import Browser, Page, expect
 
 from ddpm import Pipeline
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.diagram import blocks, draw
-from ddpm.demo.lesson import FIGURES, lesson
-from ddpm.demo.texts import ASSETS, TEXTS
-from ddpm.demo.theme import LAUNCH
+from ddpm.demo.adapter.page import HOME
+from ddpm.demo.lesson.diagram import blocks, draw
+from ddpm.demo.lesson.lesson import FIGURES, lesson
+from ddpm.demo.texts import TEXTS
+from ddpm.demo.theme import launch_options
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 
@@ -62,7 +63,9 @@ def lesson_address(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory)
         port = free.getsockname()[1]
     with gr.Blocks(analytics_enabled=False) as demo:
         lesson(pipeline, folder)
-    _, url, _ = demo.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **LAUNCH)
+    _, url, _ = demo.launch(
+        server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **launch_options(demo)
+    )
     yield url
     demo.close()
 
@@ -108,7 +111,7 @@ def test_the_slider_adds_noise_and_says_how_much(page: Page, pipeline: Pipeline)
 
 def test_at_timestep_zero_the_picture_is_the_scene(page: Page) -> None:
     slide(page, 0)
-    with Image.open(ASSETS / "scene.png") as scene:
+    with Image.open(HOME / "lesson" / "scene.png") as scene:
         assert scene.size == (64, 64)
         rgba = list(scene.convert("RGBA").tobytes())
     assert page.evaluate(PIXELS, "xt") == rgba

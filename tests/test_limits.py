@@ -15,9 +15,10 @@ import pytest
 from soak import call, free_port
 
 from ddpm import Pipeline, checkpoint
-from ddpm.demo import limits, place
-from ddpm.demo.handlers import Studio
-from ddpm.demo.limits import Gone, Room, address, check_work
+from ddpm.demo.draw.studio import Studio
+from ddpm.demo.hosting import guard, limits, place
+from ddpm.demo.hosting.guard import address
+from ddpm.demo.hosting.limits import Gone, Room, check_work
 from ddpm.demo.models import Models
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -35,7 +36,7 @@ def test_nothing_goes_past_the_queue(address: str, route: str) -> None:
 
 
 def test_large_bodies_are_refused_on_every_route(address: str) -> None:
-    body = b'{"data": ["' + b"x" * limits.MAX_BODY + b'"]}'
+    body = b'{"data": ["' + b"x" * guard.MAX_BODY + b'"]}'
 
     def chunked():
         for start in range(0, len(body), 2**16):
@@ -60,7 +61,7 @@ def test_too_few_values_are_refused_and_kept_out_of_the_log(address: str) -> Non
 
 
 def test_large_uploads_are_refused(address: str) -> None:
-    for size, status in ((limits.MAX_UPLOAD + 1, 413), (2 * limits.MAX_UPLOAD, 413), (1000, 200)):
+    for size, status in ((guard.MAX_UPLOAD + 1, 413), (2 * guard.MAX_UPLOAD, 413), (1000, 200)):
         assert post(address, "upload", files={"files": ("a.png", bytes(size), "image/png")}).status_code == status
 
 

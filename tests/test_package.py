@@ -26,7 +26,7 @@ def test_the_installed_package_draws_with_the_weights_it_is_told(tmp_path: Path)
     subprocess.run(install, check=True, cwd=tmp_path)
     (site / "libraries.pth").write_text(str(libraries), encoding="utf-8")
     assert {"py.typed", "demo", "networks", "backends"} <= {path.name for path in (site / "ddpm").iterdir()}
-    assert (site / "ddpm" / "demo" / "assets" / "texts" / "page.json").is_file()
+    assert (site / "ddpm" / "demo" / "texts" / "page.json").is_file()
 
     draw = [tmp_path / "venv" / "bin" / "ddpm", "generate", "red cube", "--out", "scene.png", "--steps", "2"]
     alone = subprocess.run(draw, cwd=tmp_path, capture_output=True, text=True)

@@ -9,7 +9,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
 from ddpm import Pipeline
-from ddpm.demo.share import PRESET_SETTINGS
+from ddpm.demo.share.share import PRESET_SETTINGS
 from ddpm.trajectory import to_uint8
 
 

@@ -1,11 +1,14 @@
 """The stage in a headless browser: player, chart, verdict and heat maps."""
 
 import json
+import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import PATIENCE, STEPS, generate, state, tick
+from conftest import PATIENCE, STEPS, expect_rest, generate, state, tick
 from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from ddpm import Pipeline
 
 # Note the step and the pictures whenever another frame is shown.
 RECORD = """() => {
@@ -29,7 +32,8 @@ MEASURE = """() => {
 def calls(page: Page) -> Iterator[list[str]]:
     """The questions that the page asks the server from now on."""
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if "queue/join" in request.url else None)
+    questions = re.compile(r"/call/\w+$")
+    page.on("request", lambda request: asked.append(request.url) if questions.search(request.url) else None)
     yield asked
 
 
@@ -90,65 +94,81 @@ def start_long(page: Page) -> None:
     generate(page).click()
 
 
-def test_a_run_can_be_stopped_and_another_started(page: Page) -> None:
-    page.evaluate("DDPM.CLOSING = 1e9")  # only the server's word counts
-    held: list[Route] = []
-    page.route("**/cancel*", lambda route: held.append(route))
-    start_long(page)
-    expect(state(page)).to_contain_text("Denoising")
-    with page.expect_request("**/cancel*"):
-        stop_button(page).click()
-    expect(state(page)).to_have_text("Stopped")
-    expect(generate(page)).to_be_disabled()  # the last words of the first run would fall on the next one
-    with page.expect_response("**/cancel*") as answer:
-        held[0].continue_()
-    assert answer.value.status == 200
-    page.get_by_label("10", exact=True).check()
-    draw(page)
-    expect_step(page, 10, 10)
-
-
-def test_what_is_asked_for_after_stop_starts_when_it_may(page: Page) -> None:
-    start_long(page)
-    expect(state(page)).to_contain_text("Denoising")
-    held: list[Route] = []
-    page.route("**/cancel*", lambda route: held.append(route))
-    with page.expect_request("**/cancel*"):
-        stop_button(page).click()
-    expect(state(page)).to_have_text("Stopped")
-    page.get_by_role("button", name="Fast").click()
-    expect(state(page)).to_have_text("Stopped")
-    held[0].continue_()
-    expect(state(page)).to_contain_text("Finished in")
-    expect_step(page, 10, 10)
-
-
-def test_after_stop_another_run_may_start_even_if_the_server_never_answers(page: Page) -> None:
-    page.evaluate("DDPM.CLOSING = 300")
-    page.route("**/cancel*", lambda route: None)
+def test_a_run_can_be_stopped_and_another_started(page: Page, pipeline: Pipeline) -> None:
     start_long(page)
     expect(state(page)).to_contain_text("Denoising")
     stop_button(page).click()
     expect(state(page)).to_have_text("Stopped")
-    expect(generate(page)).to_be_enabled()
+    expect_rest(pipeline)
+    page.get_by_label("10", exact=True).check()
+    draw(page)
+    expect_step(page, 10, 10)
 
 
-def test_a_run_can_be_stopped_as_soon_as_the_server_has_heard_of_it(page: Page) -> None:
+def test_after_stop_another_run_may_start_at_once(page: Page) -> None:
+    start_long(page)
+    expect(state(page)).to_contain_text("Denoising")
+    stop_button(page).click()
+    page.get_by_role("button", name="Fast").click()
+    expect(state(page)).to_contain_text("Finished in")
+    expect_step(page, 10, 10)
+
+
+def test_a_run_can_be_stopped_before_the_server_has_heard_of_it(page: Page, pipeline: Pipeline) -> None:
     late: list[Route] = []
-    page.route("**/queue/join*", lambda route: late.append(route))
-    with page.expect_request("**/queue/join*"):
+    page.route("**/call/page_draw", lambda route: late.append(route))
+    with page.expect_request("**/call/page_draw"):
         start_long(page)
     expect(state(page)).to_contain_text("Waiting")
-    expect(stop_button(page)).to_be_disabled()  # Gradio could not name the run to the server, which would go on with it
-    with page.expect_request("**/cancel*") as cancel:
+    stop_button(page).click()
+    expect(state(page)).to_have_text("Stopped")
+    with page.expect_request("**/call/page_draw/*"):  # it listens, so that the server notices that it leaves
         late[0].continue_()
-        stop_button(page).click()
-    page.unroute("**/queue/join*")
-    assert json.loads(cancel.value.post_data or "")["event_id"]
+    page.unroute("**/call/page_draw")
+    expect_rest(pipeline)
     expect(state(page)).to_have_text("Stopped")
     page.get_by_label("10", exact=True).check()
     draw(page)
     expect_step(page, 10, 10)
+
+
+def test_the_newest_request_takes_the_place_of_a_run(page: Page, pipeline: Pipeline) -> None:
+    start_long(page)
+    expect(state(page)).to_contain_text("Denoising")
+    page.get_by_role("button", name="Fast").click()
+    expect(state(page)).to_contain_text("Finished in")
+    expect_step(page, 10, 10)
+    expect_rest(pipeline)
+
+
+def test_the_focus_stays_on_the_button_that_can_be_pressed(page: Page) -> None:
+    page.get_by_label("1000", exact=True).check()
+    generate(page).focus()
+    page.keyboard.press("Enter")
+    expect(stop_button(page)).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(generate(page)).to_be_focused()
+
+
+BUSY = "You have 6 requests on the way already: wait for one of them to end."
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "words"),
+    [(502, "Bad Gateway", "Something went wrong. Please try again."), (429, json.dumps({"detail": BUSY}), BUSY)],
+)
+def test_a_server_that_will_not_is_heard_and_the_page_goes_on(
+    browser: Browser, address: str, status: int, body: str, words: str
+) -> None:
+    page = browser.new_page()  # the console is to say what the server answers
+    page.set_default_timeout(PATIENCE)
+    page.goto(address)
+    page.route("**/call/page_draw", lambda route: route.fulfill(status=status, body=body))
+    generate(page).click()
+    expect(state(page)).to_have_text(words)
+    page.unroute("**/call/page_draw")
+    draw(page)
+    page.close()
 
 
 def test_what_the_server_refuses_is_said_and_the_page_goes_on(page: Page) -> None:
@@ -157,10 +177,10 @@ def test_what_the_server_refuses_is_said_and_the_page_goes_on(page: Page) -> Non
         body["data"][1] = -1  # the seed
         route.continue_(post_data=json.dumps(body))
 
-    page.route("**/queue/join*", spoil)
+    page.route("**/call/page_draw", spoil)
     generate(page).click()
     expect(state(page)).to_contain_text("Seed must be a whole number")
-    page.unroute("**/queue/join*")
+    page.unroute("**/call/page_draw")
     draw(page)
 
 

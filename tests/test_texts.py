@@ -13,10 +13,15 @@ from playwright.sync_api import Browser, Page, expect
 from ddpm.demo import texts
 from ddpm.labels import COLORS, SHAPES
 
-ASSETS = Path(texts.__file__).parent / "assets"
-AREAS = sorted((ASSETS / "texts").glob("*.json"))
+DEMO = Path(texts.__file__).parent
+AREAS = sorted((DEMO / "texts").glob("*.json"))
 NAME = r"([a-z_]+\.[a-z0-9_]+)"
-USED = re.compile(rf"""(?:data-(?:text|html)(?:-\w+)?="|DDPM\.(?:text|say)\((?:[^"'()]+, )?["']){NAME}["']""")
+USED = re.compile(rf"""(?:data-(?:text|html)(?:-\w+)?="|\b(?:text|say)\((?:[^"']+, )?["']){NAME}["']""")
+
+ASK_FOR = """async (name) => {
+    const link = document.querySelector("link[rel=modulepreload][href$='texts.js']");
+    return (await import(link.href)).text(name);
+}"""
 
 
 @contextmanager
@@ -69,7 +74,7 @@ def test_an_area_says_the_same_in_both_languages(file: Path) -> None:
 def test_every_text_that_the_page_names_is_there() -> None:
     used = {
         (file.name, name)
-        for file in ASSETS.iterdir()
+        for file in DEMO.glob("*/*.*")
         if file.suffix in (".html", ".js") and file.name != "texts.js"
         for name in USED.findall(file.read_text(encoding="utf-8"))
     }
@@ -83,7 +88,7 @@ def test_the_page_complains_of_a_text_that_is_not_there(browser: Browser, addres
     page.goto(address)
     expect(page.locator("#selection b")).not_to_be_empty()
     with page.expect_console_message(lambda message: message.type == "error") as complaint:
-        assert page.evaluate("DDPM.text('stage.nonsense')") == "stage.nonsense"
+        assert page.evaluate(ASK_FOR, "stage.nonsense") == "stage.nonsense"
     assert complaint.value.text == "no text is called stage.nonsense"
     page.close()
 

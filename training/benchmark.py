@@ -20,7 +20,7 @@ from typing import Any
 import torch
 
 from ddpm import Evaluator, Pipeline, labels
-from ddpm.demo.handlers import Judge, Studio
+from ddpm.demo.draw.studio import Judge, Studio
 from ddpm.denoiser import Denoiser, Network
 from training.measures import speed
 from training.measures.hardware import hardware

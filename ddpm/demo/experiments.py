@@ -10,10 +10,10 @@ from typing import TypeVar
 from torch import Tensor
 
 from ddpm.demo.checks import whole
-from ddpm.demo.handlers import Judge, Studio, check_seed, requested
-from ddpm.demo.limits import Room, check_work
+from ddpm.demo.draw.studio import Judge, Studio, check_seed, requested
+from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.demo.models import Models
-from ddpm.demo.stage import verdict
+from ddpm.demo.verdicts import verdict
 from ddpm.labels import brief
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
@@ -27,7 +27,7 @@ WALKER = "dpm++"
 """The sampler of a walk where the chosen one is not deterministic."""
 
 Verdict = dict[str, dict[str, float]]
-"""See `stage.verdict`."""
+"""See `verdicts.verdict`."""
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The page's texts in two languages, for Gradio's components and for the scripts in the browser.
 
-Every visible text stands in assets/texts/AREA.json: {"en": {"key": "..."}, "zh-TW": {"key": "..."}}, and goes by the
+Every visible text stands in texts/AREA.json: {"en": {"key": "..."}, "zh-TW": {"key": "..."}}, and goes by the
 name "AREA.key". A component takes `text("AREA.key")`; in an HTML template, `data-text="AREA.key"` fills an element.
 """
 
@@ -18,13 +18,12 @@ from ddpm.labels import LABELS
 LANGUAGES = ("en", "zh-TW")
 """The first is the one for people whose language the page does not speak."""
 
-ASSETS = Path(__file__).parent / "assets"
-_GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
+HOME = Path(__file__).parent / "texts"
 
 
 def _read() -> dict[str, dict[str, str]]:
     texts: dict[str, dict[str, str]] = {language: {} for language in LANGUAGES}
-    for file in sorted((ASSETS / "texts").glob("*.json")):
+    for file in sorted(HOME.glob("*.json")):
         area = json.loads(file.read_text(encoding="utf-8"))
         for language in LANGUAGES:
             texts[language].update({f"{file.stem}.{key}": value for key, value in area[language].items()})
@@ -55,16 +54,3 @@ def text(name: str) -> I18nData:
 def element(tag: str, name: str) -> str:
     """Return an HTML element such as "h2" that shows the text in the reader's language."""
     return f'<{tag} data-text="{name}">{escape(TEXTS[LANGUAGES[0]][name])}</{tag}>'
-
-
-def head_script() -> str:
-    """Return the script for the page's head that gives the browser all texts; see assets/texts.js."""
-    script = (ASSETS / "texts.js").read_text(encoding="utf-8")
-    texts = json.dumps(TEXTS, ensure_ascii=False).replace("</", "<\\/")
-    return f"<script>{script.replace('__TEXTS__', texts).replace('__CORE__', json.dumps(_core_module()))}</script>"
-
-
-def _core_module() -> str | None:
-    """Name the file of Gradio's frontend that changes the language of the labels; its name has a hash in it."""
-    files = (file for file in sorted(_GRADIO_ASSETS.glob("core-*.js")) if "changeLocale" in file.read_text("utf-8"))
-    return next((file.name for file in files), None)

@@ -1,21 +1,12 @@
 """The look of the page: what `Blocks.launch` takes beside the address."""
 
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ddpm.demo.limits import serving
-from ddpm.demo.texts import I18N, head_script
-from ddpm.labels import MAX_OBJECTS
-
-_ASSETS = Path(__file__).parent / "assets"
-
-
-def asset(name: str) -> str:
-    """Return the text of a file in assets/."""
-    return (_ASSETS / name).read_text(encoding="utf-8")
-
+from ddpm.demo.adapter.page import HOME, ROUTES, head
+from ddpm.demo.hosting.guard import serving
+from ddpm.demo.texts import I18N
 
 # System fonts and no remote files: the page works without a network.
 THEME = gr.themes.Base(
@@ -46,28 +37,17 @@ THEME = gr.themes.Base(
     button_primary_text_color_dark="white",
 )
 
-_SCRIPTS = ("names.js", "frames.js", "player.js", "chart.js", "activity.js")
-"""What the scripts of several components share, in the order in which it is needed."""
-
-
-def _head() -> str:
-    """Return style sheets and scripts for the page's head. Gradio would rewrite the selectors of `css=`."""
-    sheets = ["page.css", *sorted(file.name for file in _ASSETS.glob("*.css") if file.name != "page.css")]
-    styles = "".join(f"<style>{asset(name)}</style>" for name in sheets)
-    scripts = "".join(f"<script>{asset(name)}</script>" for name in _SCRIPTS)
-    return styles + head_script() + scripts.replace("__MAX_OBJECTS__", str(MAX_OBJECTS))
-
 
 def launch_options(demo: gr.Blocks) -> dict[str, Any]:
-    """What the page is launched with, beside its address: its look, and its limits."""
-    return {**LAUNCH, **serving(demo)}
-
-
-LAUNCH: dict[str, Any] = {
-    "theme": THEME,
-    "head": _head(),
-    "i18n": I18N,
-    "favicon_path": str(_ASSETS / "favicon.svg"),
-    "footer_links": ["api", "settings"],
-    "mcp_server": True,
-}
+    """What the page is launched with, beside its address: its look, its scripts and its limits."""
+    return {
+        "theme": THEME,
+        "head": head(),
+        "i18n": I18N,
+        "favicon_path": str(HOME / "shared" / "favicon.svg"),
+        "footer_links": ["api", "settings"],
+        "mcp_server": True,
+        # In a page that the server has rendered, the module that changes Gradio's language is not the one that runs.
+        "ssr_mode": False,
+        **serving(demo, ROUTES),
+    }

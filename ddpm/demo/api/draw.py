@@ -1,0 +1,188 @@
+"""What the tab Draw does, by program."""
+
+import threading
+from typing import Any, Literal
+
+import gradio as gr
+import torch
+from gradio.utils import is_in_or_equal
+from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
+
+from ddpm.demo.api.reports import Emergence, Heat, Report, Sight, heat, report
+from ddpm.demo.checks import Check, one_of
+from ddpm.demo.draw.studio import Studio, check_seed, requested
+from ddpm.demo.share.files import FORMATS, File, Format, picture_file, run_file
+from ddpm.evaluator import predicted_labels
+from ddpm.export import enlarge
+from ddpm.influence import influence
+from ddpm.labels import LABELS, check
+from ddpm.pictures import read_picture
+from ddpm.trajectory import to_picture
+
+Sampler = Literal["ddpm", "ddim", "dpm++", "sde-dpm++"]
+
+
+class Drawing:
+    """Endpoints; their docstrings are what programs, and the people who write them, get to read.
+
+    checks: a check for each parameter's name, for before a call waits for the model. endpoints: the functions.
+    """
+
+    def __init__(self, studio: Studio, owner: gr.File) -> None:
+        """owner: the component that the files belong to."""
+        self.studio = studio
+        self.owner = owner
+        settings = studio.pipeline.settings
+        self.checks: dict[str, Check] = {
+            "labels": requested,
+            "seed": check_seed,
+            "sampler": lambda name: settings(sampler=name),
+            "steps": lambda number: settings(steps=number),
+            "guidance": lambda number: settings(guidance=number),
+            "format": one_of("format", FORMATS),
+            "picture": self._check_upload,
+        }
+        self.endpoints = (self.generate, self.trajectory, self.emergence, self.where, self.evaluate)
+
+    def generate(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, Report]:
+        """Draw a 64x64 picture of a scene of colored objects with a diffusion model, and let an evaluator judge it.
+
+        An object is a color (gray, red, blue, green, brown, purple, cyan, yellow) and a shape (cube, sphere, cylinder).
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up; the same seed and settings give the same picture.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            The picture, a PNG file.
+            A report: labels found, missing and unrequested with the evaluator's probabilities, and the settings used.
+        """
+        scene, settings = check(labels), self.studio.pipeline.settings(sampler, steps, guidance)
+        x0 = self.studio.trajectory(scene, seed, settings).x0[-1]
+        picture = picture_file(self.owner, to_picture(x0[0]))
+        return picture, report(scene, seed, settings, self.studio.evaluator(x0)[0])
+
+    def trajectory(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        format: Format = "strip",
+    ) -> File:
+        """Draw a scene and return how it came out of noise, as a film strip, a film or data.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up; the same seed and settings give the same picture.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+            format: strip (PNG of ten moments, noisy above predicted clean), png (the picture), gif, mp4, or npz (every
+                step as arrays for numpy.load: x, x0, timesteps, labels, label_names, seeds, sampler, steps, guidance).
+        Returns:
+            The file.
+        """
+        settings = self.studio.pipeline.settings(sampler, steps, guidance)
+        return run_file(self.owner, self.studio.trajectory(labels, seed, settings), format)
+
+    def emergence(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> Emergence:
+        """Draw a scene and tell when its objects emerge: the evaluator's probability of each object at every step.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up; the same seed and settings give the same picture.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            Lists with one entry a step, from noise to picture: timesteps, log_snr, and probabilities for all 24 labels.
+        """
+        settings = self.studio.pipeline.settings(sampler, steps, guidance)
+        run = self.studio.trajectory(labels, seed, settings)
+        chances = run.emergence(self.studio.evaluator)[:, 0].T.tolist()  # (24, S)
+        schedule = self.studio.pipeline.config.schedule
+        return Emergence(
+            timesteps=list(run.timesteps),
+            log_snr=[round(schedule.log_snr(t).item(), 4) for t in run.timesteps],
+            probabilities={label: [round(p, 4) for p in row] for label, row in zip(LABELS, chances, strict=True)},
+        )
+
+    def where(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, dict[str, File], dict[str, Heat]]:
+        """Draw a scene and show where each label acts in it: what changes when the model is not asked for that object.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up; the same seed and settings give the same picture.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            A PNG file: the picture, and beside it the heat map of each label, in the order of the next output.
+            For each label its heat map alone, a gray 64x64 PNG file; white is 1, the strongest of all labels.
+            For each label its strongest pixel, as peak [column, row] from the top left, and its largest and mean value.
+        """
+        settings = self.studio.pipeline.settings(sampler, steps, guidance)
+        run = self.studio.trajectory(labels, seed, settings)
+        maps = influence(self.studio.pipeline, run)
+        grays = {label: (2 * values - 1).expand(3, -1, -1) for label, values in maps.items()}
+        sheet = enlarge(to_picture(torch.cat([run.x0[-1, 0], *grays.values()], dim=-1)), 4)
+        files = {
+            label: picture_file(self.owner, to_picture(gray).convert("L"), f"{label.replace(' ', '-')}.png")
+            for label, gray in grays.items()
+        }
+        return picture_file(self.owner, sheet), files, {label: heat(values) for label, values in maps.items()}
+
+    def evaluate(self, picture: File) -> Sight:
+        """Name the colored objects in a picture, as the evaluator sees them; best is a 64x64 picture from this model.
+
+        Parameters:
+            picture: A picture file; anything but 64x64 is squeezed to that.
+        Returns:
+            The labels seen (probability 0.5 and more, the surest first), and the probabilities of all 24 labels.
+        """
+        self._check_upload(picture)  # also where no validator has stood before
+        p = self.studio.evaluator(_read(picture))
+        return Sight(
+            labels=predicted_labels(p)[0],
+            probabilities={label: round(chance, 4) for label, chance in zip(LABELS, p[0].tolist(), strict=True)},
+        )
+
+    def _check_upload(self, picture: Any) -> None:
+        """Accept only what was uploaded: Gradio has checked that for files with its mark, which others lack."""
+        if not is_file_obj_with_meta(picture) or not is_in_or_equal(picture["path"], self.owner.GRADIO_CACHE):
+            raise ValueError("the picture must be an uploaded file")
+        _read(picture)
+
+
+_READING = threading.Lock()
+"""One at a time: a picture of ten megabytes on disk may take a hundred in memory."""
+
+
+def _read(picture: Any) -> torch.Tensor:
+    with _READING:
+        return read_picture(picture["path"], name=picture.get("orig_name") or "the picture")

@@ -1,0 +1,215 @@
+"""What the tabs Compare and Explore do, by program: more endpoints beside those of api_draw.py."""
+
+from collections import deque
+from collections.abc import Iterator
+from typing import TypedDict, TypeVar
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from ddpm.demo import experiments
+from ddpm.demo.api.draw import Sampler
+from ddpm.demo.api.reports import Report, Verdict, report, rounded
+from ddpm.demo.checks import Check, whole
+from ddpm.demo.draw.studio import Studio
+from ddpm.demo.experiments import MAX_GALLERY, MAX_STOPS, MIN_STOPS, Side, walking
+from ddpm.demo.models import Models
+from ddpm.demo.share.files import File, picture_file
+from ddpm.export import enlarge
+from ddpm.labels import check
+from ddpm.trajectory import to_picture
+
+T = TypeVar("T")
+
+
+class Redrawing(TypedDict):
+    """What the evaluator says of a picture before and after it was drawn again, and the timestep it went back to."""
+
+    start: int
+    before: Verdict
+    after: Verdict
+
+
+class Experiments:
+    """Endpoints beside those of `api_draw.Drawing`, and like them.
+
+    checks: those of `Drawing`, to which a few are added.
+    """
+
+    def __init__(self, studio: Studio, models: Models, owner: gr.File, checks: dict[str, Check]) -> None:
+        self.studio = studio
+        self.models = models
+        self.owner = owner
+        self.checks = {
+            **checks,
+            **{f"{side}_{name}": checks[name] for side in "ab" for name in ("sampler", "steps", "guidance")},
+            **{f"{side}_model": models.get for side in "ab"},
+            **{f"{end}_labels": checks["labels"] for end in ("to", "new")},
+            **{f"{end}_seed": checks["seed"] for end in ("to", "noise")},
+            "count": whole("count", 1, MAX_GALLERY),
+            "stops": whole("stops", MIN_STOPS, MAX_STOPS),
+            "percent": whole("percent", 1, 100),
+        }
+        self.endpoints = (self.compare, self.gallery, self.walk, self.redraw)
+
+    def compare(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        a_sampler: Sampler | None = None,
+        a_steps: int | None = None,
+        a_guidance: float | None = None,
+        a_model: str | None = None,
+        b_sampler: Sampler | None = None,
+        b_steps: int | None = None,
+        b_guidance: float | None = None,
+        b_model: str | None = None,
+    ) -> tuple[File, File, Report, Report]:
+        """Draw the same objects from the same noise under two settings, A and B, and let the evaluator judge both.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up, the same for both.
+            a_sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            a_steps: The number of denoising steps, 1 to 1000.
+            a_guidance: How strongly the labels count, from 0 (not at all) to 20.
+            a_model: The name of a bundled model; null takes the page's.
+            b_sampler: The same for B.
+            b_steps: The same for B.
+            b_guidance: The same for B.
+            b_model: The same for B.
+        Returns:
+            The picture of A, a PNG file.
+            The picture of B, a PNG file.
+            The report on A: labels found, missing and unrequested with probabilities, and the settings used.
+            The report on B.
+        """
+        scene = check(labels)
+        sides = (
+            Side(self.models.get(a_model).settings(a_sampler, a_steps, a_guidance), a_model),
+            Side(self.models.get(b_model).settings(b_sampler, b_steps, b_guidance), b_model),
+        )
+        last: dict[int, Tensor] = {}
+        for progress in experiments.compare_runs(self.models, scene, seed, sides, self.studio.room):
+            last[progress.side] = progress.step.x0
+        a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
+        reports = [
+            report(scene, seed, side.settings, self.studio.evaluator(last[i])[0]) for i, side in enumerate(sides)
+        ]
+        return a, b, reports[0], reports[1]
+
+    def gallery(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        count: int = 4,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, list[File], list[Report]]:
+        """Draw the same objects several times, with seeds in a row, and let the evaluator judge each picture.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: The seed of the first picture, a whole number from 0 up; the next picture has the next seed.
+            count: How many pictures, 1 to 16.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            All pictures in one, a PNG file with up to four in a row.
+            Each picture, a 64x64 PNG file.
+            For each picture a report: labels found, missing and unrequested with probabilities, seed and settings.
+        """
+        scene, settings = check(labels), self.studio.pipeline.settings(sampler, steps, guidance)
+        x0 = _last(experiments.gallery(self.studio, scene, seed, count, settings)).images
+        chances = self.studio.evaluator(x0)
+        reports = [report(scene, seed + i, settings, p) for i, p in enumerate(chances)]
+        return self._sheet(x0, 4), self._pictures(x0), reports
+
+    def walk(
+        self,
+        labels: list[str],
+        to_labels: list[str],
+        seed: int = 0,
+        to_seed: int = 0,
+        stops: int = 8,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, list[File], list[Verdict]]:
+        """Walk from one scene and seed to another: pictures in between, by interpolating the noise and the labels.
+
+        Parameters:
+            labels: 1 to 5 different objects of the first picture, such as ["red cube"].
+            to_labels: Those of the last picture, such as ["blue cube"]; they may be the same.
+            seed: The seed of the first picture, a whole number from 0 up.
+            to_seed: The seed of the last picture; it may be the same.
+            stops: How many pictures, both ends included, 5 to 16.
+            sampler: ddim or dpm++ (the others are random at every step: dpm++ is used in their place); null takes the
+                model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            All pictures in a row, a PNG file.
+            Each picture, a 64x64 PNG file.
+            For each picture the labels found, missing and unrequested; on the way only those of both ends are missed.
+        """
+        settings = walking(self.studio.pipeline.settings(sampler, steps, guidance))
+        ends = (check(labels), seed), (check(to_labels), to_seed)
+        last = _last(experiments.walk_pictures(self.studio, *ends, stops, settings))
+        return self._sheet(last.images, stops), self._pictures(last.images), [rounded(v) for v in last.verdicts]
+
+    def redraw(
+        self,
+        labels: list[str],
+        new_labels: list[str],
+        seed: int = 0,
+        percent: int = 60,
+        noise_seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, File, Redrawing]:
+        """Draw a scene, add noise to the picture, and denoise it again with other labels: recolor an object, say.
+
+        Parameters:
+            labels: 1 to 5 different objects of the first picture, such as ["red cube"].
+            new_labels: The objects to draw over it, such as ["blue cube"]; the same ones give a variation.
+            seed: The seed of the first picture, a whole number from 0 up.
+            percent: How far back to go, 1 to 100 percent of the way to pure noise; less keeps more of the picture.
+            noise_seed: The seed of the noise that is added.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            steps: The number of denoising steps, 1 to 1000, of which the way back takes its share.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            The picture before, a PNG file.
+            The picture after, a PNG file.
+            The timestep that the noise reached, and what the evaluator saw before (asked for labels) and after
+            (asked for new_labels).
+        """
+        settings = self.studio.pipeline.settings(sampler, steps, guidance)
+        old, new = check(labels), check(new_labels)
+        last = _last(experiments.redraw_picture(self.studio, old, seed, settings, percent, new, noise_seed))
+        assert last.after is not None and last.verdict_before is not None and last.verdict_after is not None
+        before, after = (
+            picture_file(self.owner, to_picture(x0), name)
+            for x0, name in ((last.before, "before.png"), (last.after, "after.png"))
+        )
+        sight = Redrawing(start=last.start, before=rounded(last.verdict_before), after=rounded(last.verdict_after))
+        return before, after, sight
+
+    def _pictures(self, x0: Tensor) -> list[File]:
+        return [picture_file(self.owner, to_picture(image), f"{i}.png") for i, image in enumerate(x0)]
+
+    def _sheet(self, x0: Tensor, columns: int) -> File:
+        """Put images (N, 3, 64, 64) into rows of at most `columns`, in one picture, twice as large."""
+        columns = min(columns, len(x0))
+        white = torch.ones(-len(x0) % columns, *x0.shape[1:])
+        rows = torch.cat([x0, white]).unflatten(0, (-1, columns))  # (R, C, 3, 64, 64)
+        return picture_file(self.owner, enlarge(to_picture(rows.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)), 2))
+
+
+def _last(items: Iterator[T]) -> T:
+    return deque(items, maxlen=1).pop()

@@ -1,0 +1,183 @@
+"""The tab Compare: the same labels and the same noise under two settings, side by side and in step."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from ddpm.checkpoint import ModelConfig
+from ddpm.demo.activity import activity, value_button
+from ddpm.demo.adapter.page import View, ask, part, refusal
+from ddpm.demo.draw.studio import Studio
+from ddpm.demo.experiments import Side, compare_runs
+from ddpm.demo.frames import PAUSE, chunk, shown
+from ddpm.demo.models import Models
+from ddpm.demo.picker.settings import MAX_GUIDANCE, SAMPLER_CHOICES, SAMPLER_NAMES
+from ddpm.demo.texts import element, text
+from ddpm.demo.verdicts import verdict
+from ddpm.labels import check
+from ddpm.samplers import Step
+
+SIDES = ("A", "B")
+SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
+
+Ready = dict[str, Any]
+"""What a ready comparison changes in the page's model and that model's own settings."""
+
+READY: dict[str, tuple[Ready, Ready]] = {
+    "guidance": ({"guidance": 1}, {"guidance": 4}),
+    "steps": ({"sampler": "dpm++", "steps": 10}, {"sampler": "dpm++", "steps": 50}),
+    "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
+    "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
+    "fresh": ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
+    "report": ({"model": "report", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
+}
+"""The ready comparisons, by the name of their text."""
+
+
+def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number) -> None:
+    """Build and connect the tab. scene, seed: the page's own components."""
+    own = studio.pipeline.config
+    gr.HTML(
+        f"{element('h2', 'compare.title')}{element('p', 'compare.about')}",
+        apply_default_css=False,
+        elem_classes=["about"],
+    )
+    offered = ready_for(models)
+    ready = _ready_buttons(offered)
+    with gr.Row(elem_id="compare-sides"):
+        inputs = [*_side("A", models, own.guidance), *_side("B", models, 1.0)]
+
+    def run(
+        labels: list[str],
+        seed: int,
+        model_a: str,
+        sampler_a: str,
+        steps_a: int,
+        guidance_a: float,
+        model_b: str,
+        sampler_b: str,
+        steps_b: int,
+        guidance_b: float,
+    ) -> Iterator[View]:
+        halves = (model_a, sampler_a, steps_a, guidance_a), (model_b, sampler_b, steps_b, guidance_b)
+        for letter, (model, _, steps, _) in zip(SIDES, halves, strict=True):
+            most = models.get(model).config.schedule.steps
+            if not isinstance(steps, int) or not 1 <= steps <= most:
+                return iter([refusal("compare.bad_steps", side=letter, most=most)])
+        sides = tuple(
+            Side(models.get(model).settings(sampler, steps, guidance), model)
+            for model, sampler, steps, guidance in halves
+        )
+        return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
+
+    activity("compare", scene, seed, inputs, run)
+    ready.click(None, ready, inputs, js=_fill(offered, models)).then(None, [scene, seed, *inputs], js=ask("compare"))
+
+
+def ready_for(models: Models) -> dict[str, tuple[Ready, Ready]]:
+    """Return READY without what asks for a model that is not there, or for the page's own beside itself."""
+    there = {None, *models.names[1:]}
+    return {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
+
+
+def compare_views(
+    studio: Studio, models: Models, labels: Sequence[str], seed: int, sides: tuple[Side, Side]
+) -> Iterator[View]:
+    """Compare, and yield what is new about every 0.1 s; long runs are thinned to about 100 frames."""
+    halves = [_describe(models, side) for side in sides]
+    view: View = {"state": "running", "run": time.time_ns(), "labels": list(check(labels)), "sides": halves}
+    gathered: list[list[Step]] = [[], []]
+    frames = [set(shown(side.settings.steps)) for side in sides]
+    due = 0.0
+    for progress in compare_runs(models, labels, seed, sides, studio.room):
+        step = progress.step
+        half = halves[progress.side]
+        half["seconds"] = progress.seconds
+        if step.index in frames[progress.side]:
+            gathered[progress.side].append(step)
+        if step.index == step.total:
+            half["verdict"] = verdict(check(labels), studio.evaluator(step.x0)[0])
+        if time.monotonic() >= due:
+            yield _news(view, models, sides, gathered)
+            due = time.monotonic() + PAUSE
+    yield {**_news(view, models, sides, gathered), "state": "done"}
+
+
+def _describe(models: Models, side: Side) -> dict[str, Any]:
+    settings = side.settings
+    return {
+        "model": side.model if len(models.names) > 1 else None,
+        "sampler": SAMPLER_NAMES[settings.sampler],
+        "total": settings.steps,
+        "guidance": settings.guidance,
+        "cost": side.cost,
+        "T": models.get(side.model).config.schedule.steps,
+        "seconds": 0.0,
+        "verdict": None,
+    }
+
+
+def _news(view: View, models: Models, sides: Sequence[Side], gathered: list[list[Step]]) -> View:
+    """Return the view with what was gathered since the last one, which is let go."""
+    halves = []
+    for side, half, steps in zip(sides, view["sides"], gathered, strict=True):
+        chunks = []
+        if steps:
+            all_keys = chunk(steps, models.get(side.model).config.schedule)
+            chunks = [{key: all_keys[key] for key in SHOWN_KEYS}]
+            steps.clear()
+        halves.append({**half, "chunks": chunks})
+    return {**view, "sides": halves}
+
+
+def _side(name: str, models: Models, guidance: float) -> list[gr.components.Component]:
+    """Build the settings of a side: model, sampler, steps, guidance."""
+    own = models.configs[models.names[0]]
+    with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
+        gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
+        model = gr.Dropdown(
+            list(models.names),
+            value=models.names[0],
+            label=text("compare.model"),
+            info=text("compare.model_info"),
+            visible=len(models.names) > 1,
+        )
+        with gr.Row(elem_classes=["choices"]):
+            sampler = gr.Dropdown(SAMPLER_CHOICES, value=own.sampler, label=text("settings.sampler"))
+            steps = gr.Number(own.steps, label=text("settings.steps"))
+        chosen = gr.Slider(
+            0, max(MAX_GUIDANCE, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
+        )
+    settings = [sampler, steps, chosen]
+    # another model comes with the settings that suit it
+    model.input(None, model, settings, js=f"(name) => ({json.dumps(_defaults(models.configs))})[name]")
+    return [model, *settings]
+
+
+def _defaults(configs: dict[str, ModelConfig]) -> dict[str, list[Any]]:
+    return {name: [config.sampler, config.steps, config.guidance] for name, config in configs.items()}
+
+
+def _ready_buttons(keys: Iterable[str]) -> gr.HTML:
+    """Build a button for each of these keys of READY. A click sets the value to its key."""
+    buttons = "".join(value_button(key, f"compare.{key}") for key in keys)
+    template = f'<div><span class="title" data-text="compare.ready"></span>{buttons}</div>'
+    return part("values", "", template, elem_id="compare-ready", label="Ready comparisons")
+
+
+def _fill(ready: dict[str, tuple[Ready, Ready]], models: Models) -> str:
+    """The script from the key of a ready comparison to the settings of both sides."""
+    values: dict[str, list[Any]] = {}
+    for key, halves in ready.items():
+        values[key] = []
+        for half in halves:
+            name = half.get("model", models.names[0])
+            own = models.configs[name]
+            settings = {"sampler": own.sampler, "steps": own.steps, "guidance": own.guidance, **half}
+            values[key] += [name, settings["sampler"], settings["steps"], settings["guidance"]]
+    return f"(key) => ({json.dumps(values)})[key]"

@@ -1,0 +1,1 @@
+"""The tab Draw: one run as a film."""

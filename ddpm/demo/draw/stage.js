@@ -1,0 +1,218 @@
+// The stage: a run as a film, what the evaluator sees on the way, and where each label acted. See stage.py for a view.
+import { Activity } from "../shared/activity.js";
+import { Chart } from "../shared/chart.js";
+import { data } from "../shared/data.js";
+import { decode, Film, paint } from "../shared/frames.js";
+import { gradient, overlay } from "../shared/heat.js";
+import { Player } from "../shared/player.js";
+import { announce } from "../shared/runs.js";
+import { label, say, text } from "../shared/texts.js";
+import { percent } from "../shared/verdicts.js";
+
+const WORDS = {
+  found: { open: "seen", done: "found" },
+  missing: { open: "not_yet", done: "missing" },
+  unrequested: { open: "seen", done: "extra" },
+};
+const MOST_UNREQUESTED = 3;
+const FOLLOWS = ["labels", "seed", "sampler", "steps", "guidance"]; // what a run follows from
+
+export function mount(element, page) {
+  const part = (role) => element.querySelector(`[data-role="${role}"]`);
+  const root = part("stage");
+  const player = new Player(part("player"), moved);
+  const chart = new Chart(part("charts"), (k) => player.look(k));
+  let view = {};
+  let film = new Film(1);
+  let heat = { maps: null, shown: null, asked: null };
+
+  const refuse = (problem) => announce({ state: "refused", problem });
+  const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
+
+  // Show a view: of a run, what is new of it; or a state alone.
+  function show(news) {
+    if (news.chunks) take(news);
+    setState(news.state, news.message);
+    const run = Object.fromEntries(FOLLOWS.map((key) => [key, view[key]]));
+    announce({ state: news.state, run });
+  }
+
+  function take(news) {
+    if (news.run !== view.run) begin(news);
+    view = { ...view, ...news };
+    for (const chunk of news.chunks) film.add(chunk);
+    for (const [k, p] of news.p) film.frames[k].p = p;
+    chart.draw();
+    if (news.chunks.length) player.grow();
+  }
+
+  function begin(news) {
+    film = new Film(news.steps);
+    heat = { maps: null, shown: null, asked: null };
+    player.open(film, news.frames);
+    chart.open(film, news.labels, data.labels, news.frames, news.logSnr);
+    showHeat(null);
+    if (news.state !== "example") player.play();
+  }
+
+  function setState(state, message = "") {
+    const before = root.dataset.state;
+    if (state !== "running") film.ended = true;
+    if (["asked", "stopped", "failed", "refused"].includes(state)) player.pause();
+    root.dataset.state = state;
+    root.dataset.message = message;
+    if (state !== before && state === "example") player.look(telling());
+    showState();
+    if (state === "asked") comeIntoSight();
+  }
+
+  // A run is asked for from anywhere on the page. Where its pictures are in sight, nothing moves under the pointer.
+  function comeIntoSight() {
+    const hidden = !element.offsetParent; // another tab is open
+    if (hidden) document.querySelector('#views button[data-tab-id="draw"]')?.click();
+    requestAnimationFrame(() => {
+      const { top, bottom } = element.querySelector(".views").getBoundingClientRect();
+      if (!hidden && top >= 0 && bottom <= innerHeight) return;
+      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+      element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
+    });
+  }
+
+  // The frame of the example in which the objects can first be seen through the noise.
+  function telling() {
+    return Math.max(0, film.frames.findIndex((frame) => frame.noise < 0.5));
+  }
+
+  function showState() {
+    const { state, message } = root.dataset;
+    const name = message ? "refused" : state === "asked" ? "waiting" : state;
+    say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
+    const frame = film.frames[player.k];
+    if (frame) showChips(frame);
+  }
+
+  // The evaluator's last word holds for the finished picture alone.
+  const finished = (frame) => frame.index === film.total;
+
+  function moved(frame, k) {
+    chart.move(k);
+    part("step").textContent = `${frame.index} / ${film.total}`;
+    part("t").textContent = frame.t;
+    part("noise").textContent = percent(frame.noise);
+    part("snr").textContent = frame.logSnr.toFixed(1).replace("-", "\u2212");
+    if (heat.shown && !finished(frame)) showHeat(null);
+    else showNote(frame);
+    showChips(frame);
+  }
+
+  function showNote(frame) {
+    if (heat.asked) say(part("note"), "stage.where_busy");
+    else if (heat.shown) say(part("note"), "stage.where_note", { label: label(heat.shown) });
+    else say(part("note"), finished(frame) ? "stage.x0_done" : "stage.x0_note");
+  }
+
+  function newChip(name, requested) {
+    const [color, shape] = name.split(" ");
+    const chip = document.createElement("li");
+    chip.dataset.label = name;
+    const tag = requested ? "button" : "span";
+    chip.innerHTML =
+      `<${tag} class="chip"><span class="object ${shape} ${color}"></span><span class="name"></span>` +
+      `<span class="meter"></span><span class="chance"></span><span class="word"></span></${tag}>`;
+    if (requested) {
+      chip.firstChild.type = "button";
+      chip.firstChild.setAttribute("aria-pressed", "false");
+      chip.firstChild.addEventListener("click", () => where(name));
+    }
+    return chip;
+  }
+
+  // Show a chip for each [label, group, chance]; those that are there already are updated in place.
+  function fillList(list, entries, done) {
+    const old = new Map([...list.children].map((chip) => [chip.dataset.label, chip]));
+    const chips = entries.map(([name, group, chance]) => {
+      const chip = old.get(name) ?? newChip(name, group !== "unrequested");
+      chip.className = group;
+      chip.querySelector(".name").textContent = label(name);
+      chip.querySelector(".meter").style.setProperty("--share", chance);
+      chip.querySelector(".chance").textContent = percent(chance);
+      chip.querySelector(".word").textContent = text(`stage.${WORDS[group][done ? "done" : "open"]}`);
+      return chip;
+    });
+    if (chips.length !== old.size || chips.some((chip, i) => chip !== list.children[i])) list.replaceChildren(...chips);
+  }
+
+  function showChips(frame) {
+    const done = finished(frame);
+    const p = film.seen(frame) ?? [];
+    const chance = (name) => p[data.labels.indexOf(name)] ?? 0;
+    const group = (name) => (chance(name) >= data.threshold ? "found" : "missing");
+    const requested = view.labels.map((name) => [name, group(name), chance(name)]);
+    const others = data.labels
+      .filter((name) => chance(name) >= data.threshold && !view.labels.includes(name))
+      .sort((a, b) => chance(b) - chance(a))
+      .map((name) => [name, "unrequested", chance(name)]);
+    root.dataset.done = done;
+    fillList(part("requested"), requested, done);
+    fillList(part("unrequested"), others.slice(0, MOST_UNREQUESTED), done);
+    const rest = others.length - MOST_UNREQUESTED;
+    part("rest").textContent =
+      others.length === 0 ? text("stage.nothing") : rest > 0 ? text("stage.more", { n: rest }) : "";
+    for (const chip of part("requested").children) {
+      chip.firstChild.disabled = !film.complete;
+      chip.firstChild.setAttribute("aria-pressed", heat.shown === chip.dataset.label);
+      chip.firstChild.setAttribute("aria-busy", heat.asked === chip.dataset.label);
+    }
+  }
+
+  // Show on the finished picture where a label acts, or take that away again. The server is asked once a run.
+  function where(name) {
+    if (heat.shown === name) return showHeat(null);
+    player.look(film.frames.length - 1);
+    if (heat.maps) return showHeat(name);
+    const waits = heat.asked;
+    heat.asked = name;
+    showState();
+    showNote(film.last);
+    if (!waits) askWhere(view);
+  }
+
+  async function askWhere({ run, ...about }) {
+    let maps = null;
+    try {
+      for await (const found of page.call("page_where", FOLLOWS.map((key) => about[key]))) maps = found;
+    } catch (error) {
+      console.info(error.message);
+    }
+    if (run !== view.run) return;
+    const name = heat.asked;
+    heat.asked = null;
+    if (maps) {
+      heat.maps = Object.fromEntries(Object.entries(maps).map(([key, base64]) => [key, decode(base64)]));
+      if (name && film.frames[player.k] === film.last) return showHeat(name);
+    }
+    showState();
+    if (maps) showNote(film.frames[player.k]);
+    else say(part("note"), "stage.where_failed");
+  }
+
+  function showHeat(name) {
+    heat.shown = name;
+    const canvas = part("heat");
+    canvas.hidden = !name;
+    part("legend").hidden = !name;
+    if (name) paint(canvas, overlay(film.last.x0, heat.maps[name]));
+    const frame = film.frames[player.k];
+    if (!frame) return;
+    showNote(frame);
+    showChips(frame);
+  }
+
+  part("legend").querySelector(".ramp").style.background = gradient;
+  document.addEventListener("localechange", () => {
+    const frame = film.frames[player.k];
+    if (frame) moved(frame, player.k);
+  });
+  activity.to(page.value);
+  return { ask: (labels, seed, ...inputs) => activity.ask("page_draw", labels, seed, inputs) };
+}

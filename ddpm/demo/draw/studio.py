@@ -1,0 +1,226 @@
+"""What happens when somebody presses Generate, or asks where a label acts."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import gradio as gr
+import torch
+from torch import Tensor
+
+from ddpm.demo import frames
+from ddpm.demo.draw import stage
+from ddpm.demo.hosting.limits import Room, check_work
+from ddpm.influence import influence
+from ddpm.labels import LabelError, brief, check
+from ddpm.pipeline import Pipeline, Settings
+from ddpm.samplers import Step
+from ddpm.trajectory import Trajectory
+
+MAX_PAGE_SEED = 2**53 - 1
+"""The largest whole number that a browser holds exactly."""
+
+PREVIEW_STEPS = 25
+"""At most so many steps are taken before the page can be shown."""
+
+GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
+
+MEMORY = 2**25
+"""Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
+
+Judge = Callable[[Tensor], Tensor]
+"""Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them."""
+
+
+class Studio:
+    """The handlers, around the model that draws and the one that judges.
+
+    glance: judges the steps on the way, quickly; the word on a finished picture is always the evaluator's.
+    """
+
+    def __init__(
+        self, pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None, check: Callable[[], None] | None = None
+    ) -> None:
+        """check: called in the thread of a run before each forward; what it raises ends the run."""
+        self.pipeline = pipeline.shared(check)
+        self.room = Room(check)
+        one_at_a_time = threading.Lock()
+        self.evaluator = _locked(evaluator, one_at_a_time)
+        self.glance = _locked(glance or evaluator, one_at_a_time)
+        self._runs: OrderedDict[tuple[tuple[str, ...], int, Settings], Trajectory] = OrderedDict()
+        self._lock = threading.Lock()
+        self._last_id = 0
+
+    def preview(self, labels: Sequence[str]) -> dict[str, Any]:
+        """Return the value of the stage for a finished run, to try before anybody has pressed a button."""
+        config = self.pipeline.config
+        views = [*self.run(labels, 0, config.sampler, min(config.steps, PREVIEW_STEPS), config.guidance)]
+        chunks = [chunk for view in views for chunk in view["chunks"]]
+        p = [pair for view in views for pair in view["p"]]
+        return {**views[-1], "chunks": chunks, "p": p, "state": "example"}
+
+    def run(
+        self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float
+    ) -> Iterator[dict[str, Any]]:
+        """Denoise one scene, and yield a view of the stage about ten times a second. Raises ValueError.
+
+        On the way the evaluator looks at a step now and then, so that it does not keep the sampler waiting. At the end
+        the picture and the word on it come first; what it says of all other steps follows in a last view.
+        """
+        start = looked = time.monotonic()
+        scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
+        check_seed(seed)
+        check_work(settings.steps)
+        schedule = self.pipeline.config.schedule
+        run = self._new_id()
+        shown: list[Tensor] = []
+        seen: set[int] = set()  # the frames that the evaluator has looked at
+
+        def view(state: stage.State, seconds: float, some: list[Step], p: dict[int, list[float]]) -> dict[str, Any]:
+            chunks = [frames.chunk(some, schedule)] if some else []
+            return stage.view(run, scene, seed, settings, schedule, chunks, p, seconds, state)
+
+        with self.room.taken(settings.steps):
+            keeper = _Keeper(self.pipeline.stream([scene], seed, sampler, steps, guidance))
+            for some in frames.chunks(keeper):
+                newest, done = some[-1], some[-1].index == some[-1].total
+                shown += [step.x0 for step in some]
+                p: dict[int, list[float]] = {}
+                if done or time.monotonic() - looked > GLANCE_PAUSE:
+                    p[len(shown) - 1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
+                    seen.update(p)
+                    looked = time.monotonic()
+                if not done:
+                    yield view("running", time.monotonic() - start, some, p)
+            self._remember(keeper.trajectory([scene], seed, settings))
+        seconds = time.monotonic() - start
+        yield view("done", seconds, some, p)
+        rest = [k for k in range(len(shown)) if k not in seen]
+        if rest:
+            rows = _rows(self.glance(torch.cat([shown[k] for k in rest])))
+            yield view("done", seconds, [], dict(zip(rest, rows, strict=True)))
+
+    def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
+        """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
+        scene = check(scene)
+        while (known := self._known(scene, seed, settings)) is None:
+            for _ in self.drawing(scene, seed, settings):
+                pass
+        return known
+
+    def drawing(self, scene: Sequence[str], seed: int, settings: Settings) -> Iterator[Step]:
+        """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
+        scene = check(scene)
+        if self._known(scene, seed, settings) is None:
+            check_work(settings.steps)
+            with self.room.taken(settings.steps):
+                stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+                keeper = _Keeper(stream)
+                yield from keeper
+                self._remember(keeper.trajectory([scene], seed, settings))
+
+    def where(self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float) -> dict[str, str]:
+        """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
+        run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
+        return {label: frames.gray(heat) for label, heat in influence(self.pipeline, run).items()}
+
+    def validate(
+        self, labels: Any, seed: Any, sampler: Any = None, steps: Any = None, guidance: Any = None
+    ) -> list[dict[str, Any]]:
+        """Judge each argument of `run`, with a message for people where it will not do. None means the model's own."""
+        settings = self.pipeline.settings
+        return [
+            judged(requested, labels),
+            judged(check_seed, seed),
+            judged(lambda name: settings(sampler=name), sampler),
+            judged(lambda number: settings(steps=number), steps),
+            judged(lambda number: settings(guidance=number), guidance),
+        ]
+
+    def _new_id(self) -> int:
+        """Return a number for a run, larger than all before, also those of an earlier start of this program."""
+        with self._lock:
+            self._last_id = max(self._last_id + 1, int(1000 * time.time()))
+            return self._last_id
+
+    def _known(self, scene: tuple[str, ...], seed: int, settings: Settings) -> Trajectory | None:
+        with self._lock:
+            return self._runs.get((scene, seed, settings))
+
+    def _remember(self, run: Trajectory) -> None:
+        key = (tuple(run.scenes[0]), run.seed, run.settings)
+        with self._lock:
+            self._runs[key] = run
+            self._runs.move_to_end(key)
+            while len(self._runs) > 1 and sum(map(_size, self._runs.values())) > MEMORY:
+                self._runs.popitem(last=False)
+
+
+class _Keeper:
+    """Passes steps on, and keeps of them what a trajectory is made of."""
+
+    def __init__(self, steps: Iterator[Step]) -> None:
+        self._steps = steps
+        self._kept: list[Step] = []
+
+    def __iter__(self) -> Iterator[Step]:
+        for step in self._steps:
+            self._kept.append(replace(step, eps=step.x[:0], pull=None))
+            yield step
+
+    def trajectory(self, scenes: Sequence[Sequence[str]], seed: int, settings: Settings) -> Trajectory:
+        """The run, once it is over; what was kept is let go."""
+        kept, self._kept = self._kept, []
+        return Trajectory.collect((kept.pop(0) for _ in range(len(kept))), scenes, seed, settings)
+
+
+def _locked(judge: Judge, lock: threading.Lock) -> Judge:
+    """One look at a time: the cores are shared with the network's forwards already."""
+
+    def look(x: Tensor) -> Tensor:
+        with lock:
+            return judge(x)
+
+    return look
+
+
+def _rows(p: Tensor) -> list[list[float]]:
+    return [[round(value, 4) for value in row] for row in p.tolist()]
+
+
+def _size(run: Trajectory) -> int:
+    return run.x.nbytes + run.x0.nbytes
+
+
+def judged(check_argument: Callable[[Any], object], value: Any) -> dict[str, Any]:
+    """Return what a validator says of a value: that it will do, or why not, in the words of the check's ValueError."""
+    try:
+        check_argument(value)
+    except ValueError as error:
+        message = str(error)
+        return gr.validate(False, message[0].upper() + message[1:])
+    return gr.validate(True, "")
+
+
+def requested(labels: Any) -> tuple[str, ...]:
+    """Return the labels of a scene to be drawn, in the order of LABELS. Raises LabelError, also for none."""
+    scene = check(labels)
+    if not scene:
+        raise LabelError("nothing is requested: at least one object is needed")
+    return scene
+
+
+def is_seed(seed: Any) -> bool:
+    """Tell whether this is a whole number that names a noise, and that a browser can hold."""
+    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_PAGE_SEED
+
+
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for anything but a seed that a browser can hold."""
+    if not is_seed(seed):
+        raise ValueError(f"seed must be a whole number from 0 to {MAX_PAGE_SEED}, not {brief(seed)}")

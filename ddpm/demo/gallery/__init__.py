@@ -1,0 +1,1 @@
+"""Several pictures of the same labels."""

@@ -1,0 +1,27 @@
+"""Several pictures of the same labels, from seeds that follow each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from ddpm.demo.activity import about, activity
+from ddpm.demo.adapter.page import View
+from ddpm.demo.experiments import MAX_GALLERY, gallery
+from ddpm.demo.explore import Page, now_and_then, pictures_view
+from ddpm.demo.texts import text
+
+
+def gallery_part(page: Page) -> None:
+    """Build the tab. A click on a picture sets the page's seed to the picture's."""
+    about("gallery")
+    with gr.Row(elem_classes=["inputs"]):
+        count = gr.Slider(1, MAX_GALLERY, 8, step=1, label=text("gallery.count"), buttons=[])
+
+    def run(labels: list[str], seed: int, count: int, sampler: str, steps: int, guidance: float) -> Iterator[View]:
+        settings = page.studio.pipeline.settings(sampler, steps, guidance)
+        return map(pictures_view, now_and_then(gallery(page.studio, labels, seed, count, settings)))
+
+    screen = activity("gallery", page.scene, page.seed, [count, *page.settings], run)
+    screen.select(None, screen, page.seed, js="(seed) => seed")

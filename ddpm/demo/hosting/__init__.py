@@ -1,0 +1,1 @@
+"""What a server on the open internet needs: limits, a port, a place for files."""

@@ -1,0 +1,118 @@
+"""How much one run may ask of the models, so that the others get their turn and the memory holds.
+
+`MAX_WORK` and `MAX_PENDING` are read from the environment variables DDPM_MAX_WORK and DDPM_MAX_PENDING at the start.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import gradio as gr
+from gradio.context import LocalContext
+
+from ddpm.labels import brief
+
+
+def _number(name: str, default: int) -> int:
+    value = os.environ.get(name, "")
+    if value and not (value.isascii() and value.isdecimal() and int(value) > 0):
+        print(f"app.py: error: {name} must be a whole number above 0, not {brief(value)}", file=sys.stderr)
+        raise SystemExit(2)
+    return int(value or default)
+
+
+MAX_WORK = _number("DDPM_MAX_WORK", 2000)
+"""Steps times pictures of one request: the textbook's 1000 steps for two pictures, or 125 steps for sixteen."""
+
+MAX_PENDING = _number("DDPM_MAX_PENDING", 6)
+"""Requests that one session, and one address, may have running or waiting."""
+
+MAX_QUEUE = 32
+"""Requests that may wait in all, and as many may run: they share the network's forwards."""
+
+MODEL_QUEUE: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": MAX_QUEUE}
+"""Runs from the page and by program share the network, see `ddpm.pipeline.Pipeline.shared`."""
+
+SHORT_WORK = 60
+"""A run of so few steps times pictures starts at once; longer ones share `ROOM`."""
+
+ROOM = 1200
+"""Steps times pictures of longer runs that may be under way at the same time; one run alone may be larger."""
+
+
+class Gone(RuntimeError):
+    """The caller of a run has left or has cancelled it."""
+
+
+def check_work(steps: int, pictures: int = 1) -> None:
+    """Raise ValueError for a request that asks for more than MAX_WORK."""
+    if steps * pictures > MAX_WORK:
+        what = f"{pictures} pictures of {steps} steps" if pictures > 1 else f"a run of {steps} steps"
+        raise ValueError(f"{what} would take too long: steps times pictures must be at most {MAX_WORK}")
+
+
+def leaving(demo: gr.Blocks) -> Callable[[], None]:
+    """A check that raises Gone in the thread of an event whose caller is gone; it passes where there is no event."""
+
+    def check() -> None:
+        event_id = LocalContext.event_id.get(None)
+        if event_id is None:
+            return
+        event = demo._queue.event_ids_to_events.get(event_id)
+        if event is None or not event.alive:
+            raise Gone("nobody waits for this run any more")
+
+    return check
+
+
+class Room:
+    """Lets longer runs in by turns, so that what they hold in memory is bounded."""
+
+    def __init__(self, check: Callable[[], None] | None = None) -> None:
+        """check: called while a run waits; what it raises ends the waiting."""
+        self.check = check or (lambda: None)
+        self._changed = threading.Condition()
+        self._waiting: list[object] = []
+        self._used = 0
+
+    @contextmanager
+    def taken(self, work: int) -> Iterator[None]:
+        """Hold room for a run of so many steps times pictures; waits in turn for it."""
+        if work <= SHORT_WORK:
+            yield
+            return
+        ticket = object()
+        with self._changed:
+            self._waiting.append(ticket)
+            try:
+                while self._waiting[0] is not ticket or (self._used and self._used + work > ROOM):
+                    self._changed.wait(0.2)
+                    self.check()
+                self._used += work
+            finally:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._used -= work
+                self._changed.notify_all()
+
+
+def bound_heap() -> None:
+    """Let freed memory go back to the system soon, and not gather in a heap for each thread; glibc's allocator only."""
+    if not sys.platform.startswith("linux"):
+        return
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):  # another C library
+        return
+    for option, value in ((-8, 2), (-3, 2**20), (-1, 2**23)):  # M_ARENA_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD
+        mallopt(option, value)

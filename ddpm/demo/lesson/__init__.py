@@ -1,0 +1,1 @@
+"""How it works, explained on the model that is loaded."""

@@ -1,0 +1,63 @@
+"""The picker: a checkbox for each of the 24 objects, one row of eight colors for each shape."""
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+import gradio as gr
+
+from ddpm.demo.adapter.page import asset, part
+from ddpm.demo.texts import text
+from ddpm.labels import COLORS, SHAPES
+
+EXAMPLES = (
+    ("red cube", "cyan sphere"),
+    ("green cube", "purple sphere", "yellow cylinder"),
+    ("blue cube", "brown cube", "red sphere", "yellow sphere", "cyan cylinder"),
+)
+
+
+def shape_rows(ticked: Sequence[str]) -> list[gr.CheckboxGroup]:
+    """Build a row for each shape. Its value is the list of its ticked labels, such as ["red cube"]."""
+    return [
+        gr.CheckboxGroup(
+            [(text(f"label.{color}"), f"{color} {shape}") for color in COLORS],
+            value=of_shape,
+            label=text(f"picker.{shape}"),
+            elem_classes=["shape-row", shape],
+        )
+        for shape, of_shape in zip(SHAPES, _by_shape(ticked), strict=True)
+    ]
+
+
+def selection(ticked: Sequence[str]) -> gr.HTML:
+    """Build the line that names what is ticked. Its value is the labels of all rows, put together by COLLECT."""
+    return part("selection", list(ticked), asset("picker/selection.html"), elem_id="selection", label="Scene")
+
+
+def examples() -> gr.HTML:
+    """Build a button for each of EXAMPLES. A click sets the value to the labels of that example."""
+    buttons = "".join(map(_example_button, EXAMPLES))
+    template = f'<div><span class="title" data-text="picker.examples"></span>{buttons}</div>'
+    return part("examples", None, template, elem_id="examples", label="Examples")
+
+
+COLLECT = "(...rows) => [rows.flat()]"
+"""The script from the values of the rows to that of the selection."""
+
+SPREAD = f"""(labels) => [
+    ...{json.dumps(SHAPES)}.map((shape) => labels.filter((label) => label.endsWith(shape))), labels
+]"""
+"""The script from labels to the values of the rows, and to that of the selection, which a run takes its scene from."""
+
+CLEAR = f"() => {json.dumps([[] for _ in SHAPES])}"
+"""The script that empties the rows."""
+
+
+def _example_button(labels: Sequence[str]) -> str:
+    objects = "".join(f'<span class="object {label}"></span>' for label in labels)
+    return f'<button type="button" data-value="{escape(json.dumps(labels))}">{objects}</button>'
+
+
+def _by_shape(labels: Sequence[str]) -> list[list[str]]:
+    return [[label for label in labels if label.endswith(f" {shape}")] for shape in SHAPES]

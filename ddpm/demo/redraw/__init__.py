@@ -1,0 +1,1 @@
+"""A picture that goes back into the noise and out again."""

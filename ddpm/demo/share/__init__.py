@@ -1,0 +1,1 @@
+"""Files of a run, and a link that leads back to it."""

@@ -1,0 +1,95 @@
+// Saves files of the run that the stage shows, and keeps the address of the page pointing at it; see share.py.
+import { data } from "../shared/data.js";
+import { follow } from "../shared/runs.js";
+import { labels as names, say, text } from "../shared/texts.js";
+
+export function mount(element, page) {
+  const part = (role) => element.querySelector(`[data-role="${role}"]`);
+  let run = null; // what the finished run follows from
+  let asked = null; // the question for a file that has not come yet
+
+  function show(shown) {
+    run = shown;
+    asked = null;
+    part("address").hidden = true;
+    say(part("status"), "");
+    draw();
+  }
+
+  function draw() {
+    for (const button of element.querySelectorAll("button")) {
+      button.disabled = !run || (asked !== null && button.dataset.format !== undefined);
+    }
+    if (!run) return say(part("run"), "share.none");
+    const { labels, seed, sampler, steps, guidance } = run;
+    const settings = { seed, sampler: text(`share.sampler_${sampler}`), steps, guidance };
+    say(part("run"), "share.run", { labels: names(labels), ...settings });
+  }
+
+  // Ask the server for a file of the run, and save it where the run is still the one that is shown.
+  async function save(format) {
+    const question = (asked = {});
+    say(part("status"), "share.busy");
+    draw();
+    let file = null;
+    try {
+      const inputs = [...data.keys.map((key) => run[key]), format];
+      for await (const answer of page.call("page_save", inputs)) file = answer;
+    } catch (error) {
+      console.info(error.message);
+    }
+    if (asked !== question) return;
+    asked = null;
+    if (file) {
+      const anchor = document.createElement("a");
+      anchor.href = page.place(file);
+      anchor.download = file.orig_name;
+      anchor.click();
+    }
+    say(part("status"), file ? "share.saved" : "share.failed", { name: file?.orig_name });
+    draw();
+  }
+
+  // labels=red+cube,cyan+sphere&seed=7&...: read by restore.js.
+  function query() {
+    const values = { ...run, labels: run.labels.map((label) => label.replace(" ", "+")).join() };
+    return data.keys
+      .map((key) => `${key}=${key === "labels" ? values.labels : encodeURIComponent(values[key])}`)
+      .join("&");
+  }
+
+  // The address of this page with the run in it; what else stands there, such as the language, stays.
+  function address() {
+    const others = new URLSearchParams(location.search);
+    data.keys.forEach((key) => others.delete(key));
+    return `?${[query(), others].map(String).filter(Boolean).join("&")}`;
+  }
+
+  async function copyLink() {
+    const link = `${location.origin}${location.pathname}?${query()}`;
+    try {
+      await navigator.clipboard.writeText(link);
+      say(part("status"), "share.copied");
+    } catch {
+      // Pages without encryption may not write to the clipboard.
+      const field = part("address");
+      field.value = link;
+      field.hidden = false;
+      field.select();
+      say(part("status"), "share.copy_by_hand");
+    }
+  }
+
+  element.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button || !run) return;
+    if (button.dataset.role === "link") return copyLink();
+    save(button.dataset.format);
+  });
+  draw();
+  follow((news) => {
+    if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
+    if (news.state === "done") history.replaceState(history.state, "", address());
+  });
+  document.addEventListener("localechange", draw);
+}

@@ -1,0 +1,118 @@
+"""Take it with you: the files of a run, a link that leads back to it, and presets of the settings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass
+
+import gradio as gr
+
+from ddpm.checkpoint import ModelConfig
+from ddpm.demo.activity import value_button
+from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
+from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
+from ddpm.demo.share.files import FORMATS, File, run_file
+from ddpm.demo.texts import element
+from ddpm.labels import LABELS, MAX_OBJECTS
+from ddpm.pipeline import Settings
+
+PRESET_SETTINGS = {
+    "fast": Settings("dpm++", 10, 2.5),
+    "accurate": Settings("sde-dpm++", 25, 2.5),
+    "textbook": Settings("ddpm", 1000, 2.5),
+}
+"""Settings by the name of their text, from the curve of quality against cost (docs/QUALITY.md)."""
+
+
+@dataclass(frozen=True)
+class Controls:
+    """Where people say what they want; a link sets all of it."""
+
+    rows: Sequence[gr.CheckboxGroup]
+    seed: gr.Number
+    sampler: gr.Radio
+    steps: gr.Radio
+    guidance: gr.Slider
+
+    @property
+    def settings(self) -> list[gr.components.Component]:
+        """What a preset sets."""
+        return [self.sampler, self.steps, self.guidance]
+
+    @property
+    def all(self) -> list[gr.components.Component]:
+        """All of it, in the order that restore.js wants."""
+        return [*self.rows, self.seed, *self.settings]
+
+
+def share_row() -> gr.HTML:
+    """Build the row of files and the link, for the run that the stage shows."""
+    template = asset("share/share.html").replace("__BUTTONS__", "".join(map(_save_button, FORMATS)))
+    return part("share", None, template, elem_id="share", label="Take it with you")
+
+
+def link_notice() -> gr.HTML:
+    """Build the line that says what a link has restored, and what of it was wrong. It is empty without a link."""
+    return part("notice", None, '<div role="status"></div>', elem_id="notice", label="Link")
+
+
+def preset_buttons(config: ModelConfig) -> gr.HTML:
+    """Build a button for each of PRESET_SETTINGS that the model allows. A click sets the value to its settings."""
+    buttons = "".join(
+        value_button(astuple(preset), f"share.{name}")
+        for name, preset in PRESET_SETTINGS.items()
+        if preset.steps <= config.schedule.steps
+    )
+    template = f"<div>{element('span', 'share.presets')}{buttons}</div>"
+    return part("values", None, template, elem_id="presets", label="Presets")
+
+
+def connect(
+    demo: gr.Blocks,
+    studio: Studio,
+    row: gr.HTML,
+    notice: gr.HTML,
+    presets: gr.HTML,
+    controls: Controls,
+    scene: gr.HTML,
+) -> None:
+    """Connect the three; scene: the line that names what is ticked."""
+
+    def save(labels: list[str], seed: int, sampler: str, steps: int, guidance: float, format: str) -> File:
+        checks = studio.validate(labels, seed, sampler, steps, guidance)
+        problems = [check["message"] for check in checks if not check["is_valid"]]
+        if problems or format not in FORMATS:
+            raise gr.Error(" ".join(problems) or "There is no such format.")
+        run = studio.trajectory(labels, seed, studio.pipeline.settings(sampler, steps, guidance))
+        return run_file(row, run, format)
+
+    endpoint("save", save)
+    inputs = [scene, controls.seed, *controls.settings]
+    presets.click(None, presets, controls.settings, js="(settings) => settings").then(None, inputs, js=ask("stage"))
+    restored = demo.load(None, controls.all, [*controls.all, scene, notice], js=_restore(controls))
+    restored.then(None, inputs, js=DRAW_LINKED)
+
+
+DRAW_LINKED = f"""async (...inputs) => {{
+    const main = await {MAIN};
+    if (new URLSearchParams(location.search).get("labels")) main.ask("stage", ...inputs);
+}}"""
+"""The script that draws what a link asks for."""
+
+
+def _restore(controls: Controls) -> str:
+    allowed = {
+        "labels": LABELS,
+        "mostLabels": MAX_OBJECTS,
+        "seed": MAX_PAGE_SEED,
+        "sampler": {value: name for name, value in controls.sampler.choices},
+        "steps": [value for _, value in controls.steps.choices],
+        "guidance": [controls.guidance.minimum, controls.guidance.maximum],
+    }
+    return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)})"
+
+
+def _save_button(format: str) -> str:
+    texts = f'data-text="share.{format}" data-text-title="share.{format}_note"'
+    return f'<button type="button" data-format="{format}" {texts}></button>'

@@ -1,0 +1,15 @@
+// What the stage is doing, for the other parts of the page: { state, run, problem }. run: what the run that it shows
+// follows from (labels, seed, sampler, steps, guidance). problem: the name of the text that says why nothing is drawn.
+const listeners = [];
+let last = null;
+
+export function announce(news) {
+  last = news;
+  for (const listen of listeners) listen(news);
+}
+
+// Call listen(news) now, where there is any, and from now on.
+export function follow(listen) {
+  listeners.push(listen);
+  if (last) listen(last);
+}

@@ -1,0 +1,29 @@
+// The screen of a part that draws with its own start and stop buttons: its state in words, and what the part draws.
+import { Activity } from "./activity.js";
+import { say } from "./texts.js";
+
+// name: the part, its buttons #name-start and #name-stop, its endpoint page_name. draw(view, state): shows everything
+// but the state. Returns { ask(labels, seed, ...inputs) }.
+export function screen(name, element, page, draw) {
+  const root = element.querySelector("section");
+  const status = root.querySelector('[data-part="state"]');
+  let view = { state: "empty" };
+
+  function show(news) {
+    view = { ...view, problem: "", message: "", ...news };
+    const { state, problem, message, values } = view;
+    root.dataset.state = state;
+    if (problem) say(status, problem, values);
+    else if (message) {
+      say(status, "");
+      status.textContent = message;
+    } else say(status, state === "empty" ? `${name}.empty` : `activity.${state === "asked" ? "waiting" : state}`);
+    draw(view, state);
+  }
+
+  const refuse = (problem, values) => show({ state: "refused", problem, values });
+  const activity = new Activity({ start: `${name}-start`, stop: `${name}-stop`, call: page.call, show, refuse });
+  document.addEventListener("localechange", () => draw(view, view.state));
+  show({});
+  return { ask: (labels, seed, ...inputs) => activity.ask(`page_${name}`, labels, seed, inputs) };
+}

@@ -1,0 +1,67 @@
+"""From one picture to another in even steps: the noise turns, or the labels change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import gradio as gr
+
+from ddpm.demo.activity import about, activity
+from ddpm.demo.adapter.page import View, refusal
+from ddpm.demo.draw.studio import is_seed
+from ddpm.demo.experiments import MAX_STOPS, MIN_STOPS, WALKER, walk_pictures, walking
+from ddpm.demo.explore import Page, labels_choice, now_and_then, pictures_view
+from ddpm.demo.picker.settings import SAMPLER_NAMES
+from ddpm.demo.texts import text
+from ddpm.labels import check
+
+SEED, LABELS_TOO = "seed", "labels"
+"""The two ways to walk."""
+
+
+def walk_part(page: Page) -> None:
+    """Build the tab."""
+    about("walk")
+    with gr.Row(elem_classes=["inputs"]):
+        way = gr.Radio(
+            [(text("walk.to_seed"), SEED), (text("walk.to_labels"), LABELS_TOO)], value=SEED, label=text("walk.way")
+        )
+        other_seed = gr.Number(1, label=text("walk.other_seed"))
+        other_labels = labels_choice(text("walk.other_labels"), visible=False)
+        stops = gr.Slider(MIN_STOPS, MAX_STOPS, 8, step=1, label=text("walk.stops"), buttons=[])
+    way.change(
+        lambda chosen: (gr.update(visible=chosen == SEED), gr.update(visible=chosen == LABELS_TOO)),
+        way,
+        [other_seed, other_labels],
+        show_progress="hidden",
+        api_visibility="private",
+    )
+
+    def run(
+        labels: list[str],
+        seed: int,
+        way: str,
+        other_seed: int,
+        other_labels: list[str],
+        stops: int,
+        sampler: str,
+        steps: int,
+        guidance: float,
+    ) -> Iterator[View]:
+        settings = page.studio.pipeline.settings(sampler, steps, guidance)
+        if way == LABELS_TOO and not other_labels:
+            yield refusal("walk.no_labels")
+            return
+        if way == SEED and not is_seed(other_seed):
+            yield refusal("walk.bad_seed")
+            return
+        end = (labels, other_seed) if way == SEED else (other_labels, seed)
+        if check(end[0]) == check(labels) and end[1] == seed:
+            yield refusal("walk.same")
+            return
+        walk = walk_pictures(page.studio, (labels, seed), end, stops, settings)
+        note = None if walking(settings) == settings else SAMPLER_NAMES[WALKER]
+        for view in map(pictures_view, now_and_then(walk)):
+            yield {**view, "ends": [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}], "note": note}
+
+    activity("walk", page.scene, page.seed, [way, other_seed, other_labels, stops, *page.settings], run)
