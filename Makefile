@@ -22,6 +22,7 @@ lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
+	cd ddpm/demo && $(CURDIR)/$(VENV)/bin/biome check --error-on-warnings
 
 screenshots: $(VENV)/.installed-dev
 	$(RUN) -m tests.screenshots

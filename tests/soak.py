@@ -207,19 +207,16 @@ async def lockout(address: str) -> dict[str, Any]:
 
 
 async def sessions(address: str, process: subprocess.Popen[bytes], count: int, steps: int = 25) -> dict[str, float]:
-    """So many sessions in a row, each with a run of the page's own event: memory on the way."""
+    """So many visits in a row, each with a run as the page asks for it: memory on the way."""
     async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
-        config = (await client.get("/config")).json()
-        run = next(fn for fn in config["dependencies"] if len(fn["inputs"]) == 5 and "run" in str(fn["api_name"]))
         seen = []
         for i in range(count):
-            session = f"visit-{i}"
-            data = [["red cube"], i, "dpm++", steps, 1.0]
-            body = {"data": data, "fn_index": run["id"], "session_hash": session}
-            (await client.post("/gradio_api/queue/join", json=body)).raise_for_status()
-            async with client.stream("GET", f"/gradio_api/queue/data?session_hash={session}") as stream:
+            body = {"data": [["red cube"], i, "dpm++", steps, 1.0]}
+            joined = await client.post("/gradio_api/call/page_draw", json=body)
+            joined.raise_for_status()
+            async with client.stream("GET", f"/gradio_api/call/page_draw/{joined.json()['event_id']}") as stream:
                 async for line in stream.aiter_lines():
-                    if "process_completed" in line or "close_stream" in line:
+                    if line == "event: complete":
                         break
             seen.append(memory(process))
     early = seen[min(len(seen) - 1, 60)]

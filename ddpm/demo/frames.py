@@ -1,4 +1,4 @@
-"""Frames of a run as the browser takes them: raw bytes in base64, several steps at a time. See assets/frames.js."""
+"""Frames of a run as the browser takes them: raw bytes in base64, several steps at a time. See shared/frames.js."""
 
 import base64
 import time

@@ -1,1 +1,15 @@
-"""Ties the parts of the page to Gradio; no other script knows it."""
+"""Ties the parts of the page to Gradio; no other script knows it.
+
+What is used of Gradio's inside, for which the minor version is pinned, with the test that notices a change:
+
+- `gr.HTML(js_on_load=)` with its `props`, `trigger` and `watch`, and plain HTTP's call/NAME: the page itself.
+- The hashed file core-*.js, whose `changeLocale` changes the language of Gradio's labels; there is no other way to do
+  it without loading the page anew (page.py, language.js): tests/test_texts.py.
+- `[data-testid="block-info"]`, the titles of groups, which have no name for screen readers, and `button[data-tab-id]`
+  (names.js, draw/stage.js): tests/test_accessibility.py, tests/test_stage.py.
+- `demo.fns[ID].validator`, since `gr.api` takes none, and the queue's events, by which a run notices that its caller
+  is gone (api/endpoints.py, hosting/): tests/test_api.py, tests/test_limits.py.
+- `GRADIO_CACHE` and `temp_files` of a component, so that `delete_cache` clears the files away (share/files.py):
+  tests/test_api.py.
+- The classes of Gradio's elements in the style sheets; `!important` stands where Gradio's own rules are as specific.
+"""

@@ -1,23 +1,37 @@
 // Ties the parts of the page to Gradio: each is mounted in a gr.HTML, and asked for a run by Gradio's buttons.
 import * as compare from "../compare/compare.js";
-import * as examples from "../picker/examples.js";
+import * as stage from "../draw/stage.js";
 import * as gallery from "../gallery/gallery.js";
 import * as lesson from "../lesson/lesson.js";
+import * as examples from "../picker/examples.js";
+import * as selection from "../picker/selection.js";
 import * as meaning from "../redraw/meaning.js";
-import * as notice from "../share/notice.js";
 import * as recolor from "../redraw/recolor.js";
 import * as redraw from "../redraw/redraw.js";
-import * as selection from "../picker/selection.js";
+import * as notice from "../share/notice.js";
+import { restore } from "../share/restore.js";
 import * as share from "../share/share.js";
-import * as stage from "../draw/stage.js";
 import * as values from "../shared/values.js";
 import * as walk from "../walk/walk.js";
-import { restore } from "../share/restore.js";
 import { call, place } from "./call.js";
 import * as language from "./language.js";
 import * as names from "./names.js";
 
-const PARTS = { compare, examples, gallery, lesson, meaning, notice, recolor, redraw, selection, share, stage, values, walk };
+const PARTS = {
+  compare,
+  examples,
+  gallery,
+  lesson,
+  meaning,
+  notice,
+  recolor,
+  redraw,
+  selection,
+  share,
+  stage,
+  values,
+  walk,
+};
 const mounted = {};
 
 // Mount a part in a gr.HTML, given what its `js_on_load` gets. A part takes its element and `page`:

@@ -1,4 +1,4 @@
-"""What the tabs Compare and Explore do, by program: more endpoints beside those of api_draw.py."""
+"""What the tabs Compare and Explore do, by program: more endpoints beside those of draw.py."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -32,7 +32,7 @@ class Redrawing(TypedDict):
 
 
 class Experiments:
-    """Endpoints beside those of `api_draw.Drawing`, and like them.
+    """Endpoints beside those of `draw.Drawing`, and like them.
 
     checks: those of `Drawing`, to which a few are added.
     """

@@ -53,18 +53,24 @@ export function mount(element, page) {
   }
 
   function step(by) {
-    const others = places().map(Math.ceil).filter((other) => (by > 0 ? other > place : other < place));
+    const others = places()
+      .map(Math.ceil)
+      .filter((other) => (by > 0 ? other > place : other < place));
     seek(by > 0 ? (others[0] ?? END) : (others.at(-1) ?? 0));
   }
 
-  const transport = new Transport(root, { play: part("play") }, {
-    ready,
-    step,
-    first: () => seek(0),
-    last: () => seek(END),
-    advance: (ms) => seek(place + (ms / SWEEP) * END),
-    over: () => place >= END,
-  });
+  const transport = new Transport(
+    root,
+    { play: part("play") },
+    {
+      ready,
+      step,
+      first: () => seek(0),
+      last: () => seek(END),
+      advance: (ms) => seek(place + (ms / SWEEP) * END),
+      over: () => place >= END,
+    },
+  );
 
   function open(view) {
     current = view;
@@ -134,7 +140,9 @@ export function mount(element, page) {
     part("name", side).textContent = about ? nameOf(about) : "";
     part("step", side).textContent = frame ? `${frame.index} / ${film.total}` : "\u2013";
     part("noise", side).textContent = frame ? percent(frame.noise) : "\u2013";
-    part("evaluations", side).textContent = frame ? `${frame.index * about.cost} / ${film.total * about.cost}` : "\u2013";
+    part("evaluations", side).textContent = frame
+      ? `${frame.index * about.cost} / ${film.total * about.cost}`
+      : "\u2013";
     part("seconds", side).textContent = frame ? `${about.seconds.toFixed(1)}\u202fs` : "\u2013";
     const key = JSON.stringify([about?.verdict, film?.complete, locale()]);
     const place = part("verdict", side);

@@ -80,7 +80,10 @@ export function mount(element, page) {
 
   // The frame of the example in which the objects can first be seen through the noise.
   function telling() {
-    return Math.max(0, film.frames.findIndex((frame) => frame.noise < 0.5));
+    return Math.max(
+      0,
+      film.frames.findIndex((frame) => frame.noise < 0.5),
+    );
   }
 
   function showState() {
@@ -180,7 +183,11 @@ export function mount(element, page) {
   async function askWhere({ run, ...about }) {
     let maps = null;
     try {
-      for await (const found of page.call("page_where", FOLLOWS.map((key) => about[key]))) maps = found;
+      for await (const found of page.call(
+        "page_where",
+        FOLLOWS.map((key) => about[key]),
+      ))
+        maps = found;
     } catch (error) {
       console.info(error.message);
     }

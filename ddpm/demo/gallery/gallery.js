@@ -1,5 +1,5 @@
 // Several pictures of the same labels, see `pictures_view` in explore.py. A click on one takes its seed.
-import { decode, paint, PICTURE } from "../shared/frames.js";
+import { decode, PICTURE, paint } from "../shared/frames.js";
 import { screen } from "../shared/screen.js";
 import { say, text } from "../shared/texts.js";
 import { badge, right } from "../shared/verdicts.js";

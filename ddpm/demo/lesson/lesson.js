@@ -25,7 +25,8 @@ function short(number) {
   if (number === Infinity) return "∞";
   const sign = number < 0 ? "−" : "";
   const size = Math.abs(number);
-  if (size !== 0 && size < 0.001) return `${sign}${size.toExponential(1).replace("e-", " × 10⁻").replace(/\d+$/, superscript)}`;
+  if (size !== 0 && size < 0.001)
+    return `${sign}${size.toExponential(1).replace("e-", " × 10⁻").replace(/\d+$/, superscript)}`;
   return sign + (size >= 100 ? Math.round(size).toLocaleString("en") : size.toFixed(size >= 10 ? 1 : 3));
 }
 const superscript = (digits) => [...digits].map((digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit]).join("");
@@ -38,23 +39,37 @@ const BOX = { left: 44, right: 14, top: 12, bottom: 40 };
 function chart(place, what, tables, low, high, ticks) {
   const T = Object.values(tables)[0].length - 1;
   const across = (t) => BOX.left + ((WIDTH - BOX.left - BOX.right) * t) / T;
-  const down = (y) => HEIGHT - BOX.bottom - ((HEIGHT - BOX.top - BOX.bottom) * (clip(y, low, high) - low)) / (high - low);
+  const down = (y) =>
+    HEIGHT - BOX.bottom - ((HEIGHT - BOX.top - BOX.bottom) * (clip(y, low, high) - low)) / (high - low);
   const curve = (table) => table.map((y, t) => `${across(t).toFixed(1)},${down(y).toFixed(1)}`).join(" ");
   const columns = [0, T / 4, T / 2, (3 * T) / 4, T].map(Math.round);
   place.innerHTML = `
     <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img">
-      ${ticks.map((y) => `
+      ${ticks
+        .map(
+          (y) => `
         <path class="grid" d="M${BOX.left} ${down(y)}H${WIDTH - BOX.right}"/>
-        <text x="${BOX.left - 8}" y="${down(y) + 5}" text-anchor="end">${String(y).replace("-", "−")}</text>`).join("")}
+        <text x="${BOX.left - 8}" y="${down(y) + 5}" text-anchor="end">${String(y).replace("-", "−")}</text>`,
+        )
+        .join("")}
       ${columns.map((t) => `<text x="${across(t)}" y="${HEIGHT - 22}" text-anchor="middle">${t}</text>`).join("")}
       <text class="axis" x="${across(T / 2)}" y="${HEIGHT - 3}" text-anchor="middle" data-text="lesson.timestep_axis"></text>
-      ${Object.entries(tables).map(([name, table]) => `<polyline class="${name}" points="${curve(table)}"/>`).join("")}
+      ${Object.entries(tables)
+        .map(([name, table]) => `<polyline class="${name}" points="${curve(table)}"/>`)
+        .join("")}
       <path class="cursor" d="M0 ${BOX.top}V${HEIGHT - BOX.bottom}"/>
-      ${Object.keys(tables).map((name) => `<circle class="${name}" r="5"/>`).join("")}
+      ${Object.keys(tables)
+        .map((name) => `<circle class="${name}" r="5"/>`)
+        .join("")}
     </svg>
-    <p class="key">${Object.keys(tables).map((name) => `<span class="${name}" data-text="lesson.${name}"></span>`).join("")}</p>`;
+    <p class="key">${Object.keys(tables)
+      .map((name) => `<span class="${name}" data-text="lesson.${name}"></span>`)
+      .join("")}</p>`;
   const describe = () =>
-    place.firstElementChild.setAttribute("aria-label", text("lesson.chart_alt", { what: text(what) }).replace(/<[^>]+>/g, ""));
+    place.firstElementChild.setAttribute(
+      "aria-label",
+      text("lesson.chart_alt", { what: text(what) }).replace(/<[^>]+>/g, ""),
+    );
   describe();
   document.addEventListener("localechange", describe);
   return (t) => {

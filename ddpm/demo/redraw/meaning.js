@@ -1,7 +1,12 @@
 // Says what so many percent of the way back to pure noise mean.
 import { text } from "../shared/texts.js";
 
-const LIMITS = [[30, "little"], [55, "some"], [85, "much"], [100, "all"]];
+const LIMITS = [
+  [30, "little"],
+  [55, "some"],
+  [85, "much"],
+  [100, "all"],
+];
 
 export function mount(element, page) {
   function draw() {

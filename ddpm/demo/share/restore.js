@@ -16,12 +16,21 @@ export function restore(values, allowed) {
   const number = (value) => (value === "" ? NaN : Number(value));
 
   read("labels", (value) => {
-    const names = [...new Set(value.split(",").map((name) => name.trim()).filter(Boolean))];
+    const names = [
+      ...new Set(
+        value
+          .split(",")
+          .map((name) => name.trim())
+          .filter(Boolean),
+      ),
+    ];
     const known = names.filter((name) => allowed.labels.includes(name));
     const kept = known.slice(0, allowed.mostLabels);
     const left = names.filter((name) => !kept.includes(name));
     if (kept.length || !names.length) {
-      [cubes, spheres, cylinders] = ["cube", "sphere", "cylinder"].map((shape) => kept.filter((name) => name.endsWith(shape)));
+      [cubes, spheres, cylinders] = ["cube", "sphere", "cylinder"].map((shape) =>
+        kept.filter((name) => name.endsWith(shape)),
+      );
       restored = true;
     }
     if (left.length) return { value: left.join(", ").slice(0, 80), most: allowed.mostLabels };

@@ -28,7 +28,8 @@ export function mount(element, page) {
 
   // Ask the server for a file of the run, and save it where the run is still the one that is shown.
   async function save(format) {
-    const question = (asked = {});
+    const question = {};
+    asked = question;
     say(part("status"), "share.busy");
     draw();
     let file = null;

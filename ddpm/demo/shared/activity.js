@@ -36,7 +36,8 @@ export class Activity {
     const problem = refusal(labels, seed);
     if (problem) return this.refuse(problem, { most: data.maxObjects });
     this.run?.abort();
-    const run = (this.run = new AbortController());
+    const run = new AbortController();
+    this.run = run;
     const current = () => this.run === run;
     this.to({ state: "asked" });
     try {

@@ -2,8 +2,12 @@
 import { label, text, translate } from "./texts.js";
 import { percent } from "./verdicts.js";
 
-const HEIGHT = 178, NOISE_HEIGHT = 92;
-const LEFT = 46, RIGHT = 12, TOP = 10, BOTTOM = 22;
+const HEIGHT = 178,
+  NOISE_HEIGHT = 92;
+const LEFT = 46,
+  RIGHT = 12,
+  TOP = 10,
+  BOTTOM = 22;
 const LEAST = -10; // log SNR: below it there is nothing but noise, and the axis ends
 const MARKERS = 5; // about so many on a line, to tell shapes of the same color apart
 const SHAPES = {
@@ -49,7 +53,8 @@ export class Chart {
     const box = event.currentTarget.getBoundingClientRect();
     const distance = (frame) => Math.abs(this.x(frame.index) - (event.clientX - box.left));
     const { frames } = this.film;
-    if (frames.length) this.seek(frames.reduce((best, frame, k) => (distance(frame) < distance(frames[best]) ? k : best), 0));
+    if (frames.length)
+      this.seek(frames.reduce((best, frame, k) => (distance(frame) < distance(frames[best]) ? k : best), 0));
   }
 
   x(index) {
@@ -74,7 +79,10 @@ export class Chart {
     const bottom = HEIGHT - BOTTOM;
     const y = (p) => bottom - p * (bottom - TOP);
     const frames = this.film.frames.filter((frame) => frame.p);
-    const path = (value) => frames.map((frame, k) => `${k ? "L" : "M"}${this.x(frame.index).toFixed(1)} ${y(value(frame)).toFixed(1)}`).join("");
+    const path = (value) =>
+      frames
+        .map((frame, k) => `${k ? "L" : "M"}${this.x(frame.index).toFixed(1)} ${y(value(frame)).toFixed(1)}`)
+        .join("");
     const every = Math.max(1, Math.round(this.expected / MARKERS));
     const lines = this.labels.map((label, i) => {
       const [color, shape] = label.split(" ");
@@ -82,25 +90,37 @@ export class Chart {
       const offset = Math.round((i * every) / this.labels.length);
       const markers = this.film.frames
         .filter((frame, k) => frame.p && k % every === offset)
-        .map((frame) => `<path class="mark" d="${SHAPES[shape]}" transform="translate(${this.x(frame.index)} ${y(frame.p[this.ids[i]])})"/>`);
+        .map(
+          (frame) =>
+            `<path class="mark" d="${SHAPES[shape]}" transform="translate(${this.x(frame.index)} ${y(frame.p[this.ids[i]])})"/>`,
+        );
       return `<g class="line ${color}"><path class="edge" d="${line}"/><path class="core" d="${line}"/>${markers.join("")}</g>`;
     });
-    const others = frames.length ? `<path class="other" d="${path((frame) => frame.p[this.other(frame.p)] ?? 0)}"/>` : "";
+    const others = frames.length
+      ? `<path class="other" d="${path((frame) => frame.p[this.other(frame.p)] ?? 0)}"/>`
+      : "";
     const grid = [0, 0.5, 1].map((p) => this.rule(y(p), percent(p), p === 0.5 ? "seen" : ""));
     this.show(this.chances, grid.join("") + this.steps(bottom) + others + lines.join(""), bottom);
   }
 
   drawLevels() {
     const bottom = NOISE_HEIGHT - BOTTOM;
-    const low = Math.min(Math.max(this.range[0], LEAST), -1), high = Math.max(this.range[1], 1);
+    const low = Math.min(Math.max(this.range[0], LEAST), -1),
+      high = Math.max(this.range[1], 1);
     const y = (value) => bottom - ((Math.max(value, low) - low) / (high - low)) * (bottom - TOP);
-    const line = this.film.frames.map((frame, k) => `${k ? "L" : "M"}${this.x(frame.index).toFixed(1)} ${y(frame.logSnr).toFixed(1)}`).join("");
+    const line = this.film.frames
+      .map((frame, k) => `${k ? "L" : "M"}${this.x(frame.index).toFixed(1)} ${y(frame.logSnr).toFixed(1)}`)
+      .join("");
     const grid = [low, 0, high].map((value) => {
       const close = value !== 0 && Math.abs(y(value) - y(0)) < 12;
-      return this.rule(y(value), close ? "" : Math.round(value).toString().replace("-", "\u2212"), value === 0 ? "seen" : "");
+      return this.rule(
+        y(value),
+        close ? "" : Math.round(value).toString().replace("-", "\u2212"),
+        value === 0 ? "seen" : "",
+      );
     });
     const caption = `<text class="equal" x="${LEFT + 4}" y="${y(0) - 5}">${text("stage.equal")}</text>`;
-    this.show(this.levels, grid.join("") + this.steps(bottom) + caption + `<path class="level" d="${line}"/>`, bottom);
+    this.show(this.levels, `${grid.join("") + this.steps(bottom) + caption}<path class="level" d="${line}"/>`, bottom);
   }
 
   rule(y, words, kind) {
@@ -111,7 +131,10 @@ export class Chart {
     const { total } = this.film;
     const shown = total > 2 ? [1, Math.round((total + 1) / 2), total] : total > 1 ? [1, total] : [1];
     return shown
-      .map((index) => `<text x="${this.x(index)}" y="${bottom + 16}" text-anchor="${index === total && total > 1 ? "end" : index === 1 && total > 1 ? "start" : "middle"}">${index}</text>`)
+      .map(
+        (index) =>
+          `<text x="${this.x(index)}" y="${bottom + 16}" text-anchor="${index === total && total > 1 ? "end" : index === 1 && total > 1 ? "start" : "middle"}">${index}</text>`,
+      )
       .join("");
   }
 

@@ -54,7 +54,7 @@ export class Film {
       const frame = { index, t: chunk.t[k], noise: chunk.noise[k], logSnr: chunk.logSnr[k] };
       for (const [key, all] of Object.entries(bytes)) {
         const size = key === "pull" ? PIXELS : PICTURE;
-        frame[key] = all && all.subarray(k * size, (k + 1) * size);
+        frame[key] = all?.subarray(k * size, (k + 1) * size);
       }
       this.frames.push(frame);
     });

@@ -37,7 +37,9 @@ export class Player {
     pills(this.part("speed"), "speed", SPEEDS, this.speed, (speed) => {
       this.speed = speed;
     });
-    const buttons = Object.fromEntries([...root.querySelectorAll("[data-go]")].map((button) => [button.dataset.go, button]));
+    const buttons = Object.fromEntries(
+      [...root.querySelectorAll("[data-go]")].map((button) => [button.dataset.go, button]),
+    );
     this.transport = new Transport(root, buttons, {
       ready: () => this.film.frames.length > 0,
       step: (by) => this.seek(this.k + by),

@@ -1,7 +1,11 @@
 // What the evaluator says of a picture, as `verdict` in draw/stage.py gives it: found, missing, unrequested.
 import { label, labels, text } from "./texts.js";
 
-const GROUPS = [["found", "\u2713"], ["missing", "\u2717"], ["unrequested", "+"]];
+const GROUPS = [
+  ["found", "\u2713"],
+  ["missing", "\u2717"],
+  ["unrequested", "+"],
+];
 
 const wrong = (verdict) => GROUPS.slice(1).filter(([group]) => Object.keys(verdict[group]).length);
 

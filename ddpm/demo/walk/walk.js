@@ -1,5 +1,5 @@
 // The pictures of a walk, see `pictures_view` in explore.py. A slider goes from stop to stop.
-import { decode, paint, PICTURE } from "../shared/frames.js";
+import { decode, PICTURE, paint } from "../shared/frames.js";
 import { screen } from "../shared/screen.js";
 import { labels as names, text } from "../shared/texts.js";
 import { badge, list, words } from "../shared/verdicts.js";
