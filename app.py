@@ -80,7 +80,7 @@ def build_demo(
 
             with gr.Tabs(elem_id="views"):
                 with gr.Tab(text("page.draw"), id="draw"):
-                    stage(studio.preview(first_example))
+                    stage()
                     files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
                     compare_tab(studio, models, scene, seed)
@@ -103,6 +103,7 @@ def build_demo(
 
         # What the models do.
         inputs = [scene, seed, sampler, steps, guidance]
+        endpoint("example", studio.example(first_example))
         endpoint("draw", refusing(studio.run))
         endpoint("where", studio.where)
         generate.click(None, inputs, js=ask("stage"))

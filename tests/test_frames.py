@@ -111,7 +111,7 @@ def test_a_run_grows_and_the_evaluator_has_the_last_word(pipeline: Pipeline, mon
 
 
 def test_the_preview_is_a_finished_run(pipeline: Pipeline) -> None:
-    value = Studio(pipeline, ConstantJudge()).preview(SCENE)
+    value = Studio(pipeline, ConstantJudge()).example(SCENE)()
     assert value["state"] == "example"
     assert [i for chunk in value["chunks"] for i in chunk["index"]] == list(range(1, STEPS + 1))
     assert sorted(k for k, _ in value["p"]) == list(range(STEPS))

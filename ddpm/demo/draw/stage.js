@@ -29,6 +29,16 @@ export function mount(element, page) {
   const refuse = (problem) => announce({ state: "refused", problem });
   const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
 
+  // A run to try, until one is asked for. It comes after the page, which is then usable sooner.
+  async function showExample() {
+    if (new URLSearchParams(location.search).get("labels")) return; // a link brings its own
+    try {
+      for await (const example of page.call("page_example", [])) if (!activity.state) activity.to(example);
+    } catch (error) {
+      console.info(error.message);
+    }
+  }
+
   // Show a view: of a run, what is new of it; or a state alone.
   function show(news) {
     if (news.chunks) take(news);
@@ -220,6 +230,6 @@ export function mount(element, page) {
     const frame = film.frames[player.k];
     if (frame) moved(frame, player.k);
   });
-  activity.to(page.value);
+  showExample();
   return { ask: (labels, seed, ...inputs) => activity.ask("page_draw", labels, seed, inputs) };
 }

@@ -14,9 +14,9 @@ from ddpm.schedule import NoiseSchedule
 State = Literal["example", "running", "done"]
 
 
-def stage(value: dict[str, Any]) -> gr.HTML:
-    """Build the component around a first run, whole in one value of `view`."""
-    return part("stage", value, asset("draw/stage.html"), elem_id="stage", label="Denoising")
+def stage() -> gr.HTML:
+    """Build the component; its script asks the endpoint `page_example` for a first run."""
+    return part("stage", None, asset("draw/stage.html"), elem_id="stage", label="Denoising")
 
 
 def view(

@@ -56,13 +56,18 @@ class Studio:
         self._lock = threading.Lock()
         self._last_id = 0
 
-    def preview(self, labels: Sequence[str]) -> dict[str, Any]:
-        """Return the value of the stage for a finished run, to try before anybody has pressed a button."""
+    def example(self, labels: Sequence[str]) -> Callable[[], dict[str, Any]]:
+        """Draw a run to try, before anybody has pressed a button; return what returns one view of all of it."""
         config = self.pipeline.config
         views = [*self.run(labels, 0, config.sampler, min(config.steps, PREVIEW_STEPS), config.guidance)]
         chunks = [chunk for view in views for chunk in view["chunks"]]
         p = [pair for view in views for pair in view["p"]]
-        return {**views[-1], "chunks": chunks, "p": p, "state": "example"}
+        whole = {**views[-1], "chunks": chunks, "p": p, "state": "example"}
+
+        def example() -> dict[str, Any]:
+            return whole
+
+        return example
 
     def run(
         self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float

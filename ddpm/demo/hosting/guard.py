@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from ipaddress import ip_address
 from typing import Any
 
 import gradio as gr
 from gradio.route_utils import FnIndexInferError
+from gradio.utils import get_upload_folder, is_in_or_equal
+from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
@@ -109,11 +111,16 @@ class Guard:
         else:
             name = path.rsplit("/call/", 1)[-1].removeprefix("v2/")
             event = next((fn for fn in events.values() if fn.api_name == name and fn.api_visibility != "private"), None)
-            data = None  # values may be left out here
+            if event is not None and event.api_visibility == "public":
+                data = None  # values may be left out here
         if event is None or event.fn is None:
             return "there is no such event"
         if isinstance(data, list) and len(data) < len(event.inputs):
             return f"this event takes {len(event.inputs)} values, not {len(data)}"
+        home = get_upload_folder()
+        for path in _files(asked.get("data")):
+            if not path.startswith(("http://", "https://")) and ("\0" in path or not is_in_or_equal(path, home)):
+                return f"{brief(path)} is no uploaded file"
         return None
 
     def _too_many(self, scope: Scope, headers: Headers, asked: dict[str, Any]) -> str | None:
@@ -169,6 +176,15 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _files(value: Any) -> Iterator[str]:
+    """The paths of all that Gradio would take for files."""
+    if is_file_obj_with_meta(value):
+        yield str(value["path"])
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    for part in inner:
+        yield from _files(part)
 
 
 def _whole(value: Any) -> int:

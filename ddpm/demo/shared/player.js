@@ -9,6 +9,7 @@ const SPEEDS = [0.5, 1, 2];
 const THUMBNAILS = [11, 6]; // as many as a run has frames for; on a phone every other one of eleven
 const CHANGE_GAIN = 4;
 const VIEWS = ["pull", "change", "eps"];
+const PULL_SHARE = 0.25; // what 255 stands for, as a share of the way from black to white: see frames.py
 
 // Fill a radio group with a pill for each value.
 function pills(group, name, values, chosen, choose) {
@@ -21,6 +22,12 @@ function pills(group, name, values, chosen, choose) {
     pill.addEventListener("change", () => choose(value));
     group.append(pill);
   }
+}
+
+// Gray bytes, scaled so that the largest is 255: what the labels do late in a run is small, and yet it is somewhere.
+function brightened(gray) {
+  const most = Math.max(...gray, 1);
+  return gray.map((value) => (255 * value) / most);
 }
 
 export class Player {
@@ -160,8 +167,11 @@ export class Player {
     canvas.style.visibility = missing ? "hidden" : "";
     if (missing) say(empty, `stage.${missing}`);
     else if (this.view === "eps") paint(canvas, frame.eps);
-    else paint(canvas, heat(this.view === "pull" ? frame.pull : difference(before.x0, frame.x0, CHANGE_GAIN).gray));
-    say(this.part("third-note"), `stage.${this.view}_note`, { gain: CHANGE_GAIN });
+    else if (this.view === "change") paint(canvas, heat(difference(before.x0, frame.x0, CHANGE_GAIN).gray));
+    else paint(canvas, heat(brightened(frame.pull)));
+    const most = frame.pull && ((100 * Math.max(...frame.pull)) / 255) * PULL_SHARE;
+    const note = this.view === "pull" && missing ? "" : `stage.${this.view}_note`;
+    say(this.part("third-note"), note, { gain: CHANGE_GAIN, most: most?.toFixed(1) });
     canvas.dataset.textAria = `stage.${this.view}`;
     translate(canvas);
   }
