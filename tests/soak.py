@@ -1,7 +1,7 @@
 """The page under load and abuse, on loopback: `make soak` runs all of it (docs/RELIABILITY.md).
 
 Starts app.py as people do, and is its visitors: HTTP clients of the endpoints. `--seconds` is how long each number of
-clients draws.
+clients draws; the largest number draws twice as long.
 """
 
 from __future__ import annotations
@@ -63,10 +63,10 @@ def served(log: Path, **environment: str) -> Iterator[tuple[str, subprocess.Pope
                 process.kill()
 
 
-def memory(process: subprocess.Popen[bytes]) -> float:
-    """Resident memory of a process in MB."""
+def memory(process: subprocess.Popen[bytes], which: str = "VmRSS") -> float:
+    """Resident memory of a process in MB; which: "VmHWM" for its peak so far."""
     status = Path(f"/proc/{process.pid}/status").read_text()
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+    return int(next(line for line in status.splitlines() if line.startswith(which)).split()[1]) / 1024
 
 
 async def call(client: httpx.AsyncClient, name: str, data: list[Any], session: str | None = None) -> Any:
@@ -88,9 +88,12 @@ async def call(client: httpx.AsyncClient, name: str, data: list[Any], session: s
     raise RuntimeError("the stream ended without an answer")
 
 
-async def visitors(address: str, count: int, seconds: float, steps: int = 25) -> dict[str, float]:
-    """So many clients draw one picture after another: pictures a second, and how long one waits for its picture."""
+async def visitors(
+    address: str, process: subprocess.Popen[bytes], count: int, seconds: float, steps: int = 25
+) -> dict[str, float]:
+    """So many clients draw one picture after another: pictures a second, how long one waits for its picture, memory."""
     waits: list[float] = []
+    held: list[float] = []
     pages: list[float] = []
     end = time.monotonic() + seconds
     dice = random.Random(0)
@@ -108,6 +111,7 @@ async def visitors(address: str, count: int, seconds: float, steps: int = 25) ->
                 start = time.monotonic()
                 await client.get("/")
                 pages.append(time.monotonic() - start)
+                held.append(memory(process))
                 await asyncio.sleep(1)
 
     start = time.monotonic()
@@ -120,6 +124,8 @@ async def visitors(address: str, count: int, seconds: float, steps: int = 25) ->
         "wait, median (s)": round(statistics.median(waits), 2),
         "wait, 95 % (s)": round(ordered[int(0.95 * (len(ordered) - 1))], 2),
         "page, 95 % (s)": round(sorted(pages)[int(0.95 * (len(pages) - 1))], 2),
+        "memory after a minute (MB)": round(held[min(len(held) - 1, 60)]),
+        "memory at the end (MB)": round(held[-1]),
     }
 
 
@@ -280,10 +286,11 @@ def main(arguments: list[str] | None = None) -> None:
         note("leaving", asyncio.run(leaving(address, process)))
         note("lockout", asyncio.run(lockout(address)))
         note("hostile", asyncio.run(hostile(address, log)))
-        for count in args.clients:
-            note(f"{count} clients", asyncio.run(visitors(address, count, args.seconds)))
-            note(f"memory after {count} clients (MB)", round(memory(process)))
         note("sessions", asyncio.run(sessions(address, process, args.sessions)))
+        for count in args.clients:
+            seconds = 2 * args.seconds if count == max(args.clients) else args.seconds
+            note(f"{count} clients", asyncio.run(visitors(address, process, count, seconds)))
+        note("peak of memory (MB)", round(memory(process, "VmHWM")))
         start = time.monotonic()
         process.send_signal(signal.SIGINT)
         status = process.wait(20)

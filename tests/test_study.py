@@ -61,7 +61,9 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     assert without["errors"]["gain"] == without["errors"]["gain_error"] == 0  # what it is not told makes no difference
     page = (tmp_path / "STUDY.md").read_text()
     assert page.startswith("a\n") and page.endswith("\nb\n")
-    assert page.count("| report-no-labels |") == 2
+    row = next(line for line in page.splitlines() if line.startswith("| report-no-labels |"))
+    topk = {result["steps"]: result["topk_accuracy"] for result in without["specs"]}
+    assert [cell.split(" ± ")[0].strip() for cell in row.split("|")[8:12:2]] == [f"{topk[3]:.3f}", f"{topk[2]:.3f}"]
     assert (tmp_path / "study-loss.png").exists() and (tmp_path / "study-samples.png").exists()
 
 

@@ -103,21 +103,33 @@ def denoising_errors(pipe: Pipeline, images: Tensor, conditions: Tensor) -> dict
 
 
 def table(figures: dict[str, dict[str, Any]]) -> str:
-    """The finished rows as Markdown, a line for each spec and sampler."""
+    """The finished rows as Markdown, a line for each system; each sampler of each spec has two columns."""
+    columns = list(dict.fromkeys(_column(result) for found in figures.values() for result in found["specs"]))
     lines = []
     for row, found in figures.items():
-        for result in found["specs"]:
-            topk = with_error(result["topk_accuracy"], result["topk_standard_error"], 3)
-            exact = with_error(result["exact_match"], result["exact_standard_error"], 3)
-            sampling = (result["spec"], f"{result['sampler']} {result['steps']}", topk, exact)
-            parameters = f"{found['parameters'] / 1e6:.2f} M"
-            facts = (parameters, *(found[key] for key in ("width", "patch", "batch", "images", "hardware")))
-            errors = found["errors"]
-            gain = with_error(100 * errors["gain"], 100 * errors["gain_error"], 1)
-            lines.append((row, *facts, f"{errors['error']:.2f}", gain, *sampling))
-    sizes = ("parameters", "width", "patch", "batch", "images seen", "hardware")
-    measured = ("error", "gain of the labels, %", "spec", "sampler", "top-k", "exact match")
-    return reports.table(("system", *sizes, *measured), lines)
+        errors = found["errors"]
+        gain = with_error(100 * errors["gain"], 100 * errors["gain_error"], 1)
+        size = " ".join(str(found[key]) for key in ("width", "patch"))
+        facts = [f"{found['parameters'] / 1e6:.2f} M", size, found["batch"], f"{found['images']:,}"]
+        scores = {_column(result): result for result in found["specs"]}
+        cells = [cell for column in columns for cell in _scores(scores.get(column))]
+        lines.append((row, *facts, f"{errors['error']:.2f}", gain, *cells))
+    head = ["system", "parameters", "width, patch", "batch", "images seen", "error", "gain of the labels, %"]
+    head += [f"{score}, {column}" for column in columns for score in ("top-k", "exact match")]
+    return reports.table(head, lines)
+
+
+def _column(result: dict[str, Any]) -> str:
+    """The spec and the sampler; the rows' own samplers share a column."""
+    quick = (result["sampler"], result["steps"]) == QUICK
+    return f"{result['spec']}, {QUICK[0]} {QUICK[1]}" if quick else f"{result['spec']}, own sampler"
+
+
+def _scores(result: dict[str, Any] | None) -> tuple[str, str]:
+    if result is None:
+        return "-", "-"
+    topk = with_error(result["topk_accuracy"], result["topk_standard_error"], 3)
+    return topk, with_error(result["exact_match"], result["exact_standard_error"], 3)
 
 
 def plot_losses(out: Path, rows: list[str]) -> Figure:
