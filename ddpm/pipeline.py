@@ -32,7 +32,12 @@ DTYPES = (torch.float32, torch.bfloat16)
 
 @dataclass(frozen=True)
 class Settings:
-    """How to sample: a key of SAMPLERS, 1..T steps, and the classifier-free guidance scale, 0..20."""
+    """How to sample.
+
+    sampler: a key of SAMPLERS. steps: the number of inference steps, 1..T (`num_inference_steps` in diffusers).
+    guidance: the guidance scale w of classifier-free guidance, 0..20 (`guidance_scale`): 0 ignores the labels, 1 takes
+    them as they are, more exaggerates what they change.
+    """
 
     sampler: str
     steps: int

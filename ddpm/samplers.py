@@ -50,7 +50,7 @@ def ddpm(
 
     variance: "fixed_large" is sigma_t^2 = beta_t, "fixed_small" the posterior's (ibid., section 3.2). By default the
     first for steps of one timestep, as the source report has it, and the second for longer ones: there beta_t leaves
-    more noise in x than the network is told.
+    more noise in x than the network expects.
     """
     alpha_bar = denoiser.schedule.alpha_bar.tolist()
     for index, t, s in _intervals(timesteps):

@@ -25,7 +25,8 @@ class NoiseSchedule:
           section 4, rise from beta_start at t = 1, not t = 0: theirs is (beta_end - beta_start) (t - 1) / (T - 1) +
           beta_start, so that the report's first beta is 1.2e-4 where theirs is 1e-4;
           "cosine": Nichol & Dhariwal 2021, eq. 17, with betas of at most 0.999; it ignores beta_start and beta_end.
-    steps: T, 1..MAX_STEPS. beta_start, beta_end: 0 < beta_start <= beta_end < 1.
+    steps: the number of training timesteps T (`num_train_timesteps` in diffusers), 1..MAX_STEPS.
+    beta_start, beta_end: 0 < beta_start <= beta_end < 1.
     """
 
     kind: ScheduleKind = "cosine"

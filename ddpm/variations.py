@@ -27,7 +27,7 @@ def slerp(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     cosine = torch.nn.functional.cosine_similarity(a.flatten(), b.flatten(), dim=0).clamp(-1, 1)
     angle = torch.arccos(cosine)
     share = share.reshape(-1, *[1] * a.ndim)
-    if angle.sin() < 1e-4:  # the same direction, or opposite ones: no great circle is told apart
+    if angle.sin() < 1e-4:  # the same direction, or opposite ones: no single great circle joins them
         return (1 - share) * a + share * b
     return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / angle.sin()
 

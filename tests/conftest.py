@@ -29,6 +29,7 @@ ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+NO_BROWSER = "no browser here"
 PATIENCE = 60_000  # ms: a busy machine is slow, not broken
 
 
@@ -74,7 +75,7 @@ def browser() -> Iterator[Browser]:
     """A headless browser, one for all tests."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
-        missing = f"no browser here: one of {', '.join(BROWSERS)} is needed"
+        missing = f"{NO_BROWSER}: one of {', '.join(BROWSERS)} is needed"
         pytest.fail(missing) if os.environ.get("CI") else pytest.skip(missing)
     expect.set_options(timeout=PATIENCE)
     with sync_playwright() as playwright:
@@ -132,3 +133,13 @@ def expect_rest(pipeline: Pipeline) -> None:
     finally:
         hook.remove()
     assert asked == 0
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many tests of the page were left out, and how to run them."""
+    skipped = [report for report in terminalreporter.stats.get("skipped", []) if NO_BROWSER in str(report.longrepr)]
+    if skipped:
+        terminalreporter.write_line(
+            f"{len(skipped)} tests of the page were skipped: they need Chromium or Chrome, such as Debian's package "
+            "chromium, on the PATH."
+        )

@@ -68,7 +68,7 @@ def train(
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    on_cpu = not torch.cuda.is_available()  # accelerate has to be told, or each process trains a network of its own
+    on_cpu = not torch.cuda.is_available()  # without it, accelerate lets each process train a network of its own
     precision = "bf16" if has_native_bf16(PartialState(cpu=on_cpu).device) else "no"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes

@@ -21,13 +21,13 @@ Fusion = Literal["up", "down"]
 
 
 class ContextUNet(nn.Module):
-    """Levels down, a bottleneck that keeps 2x2 numbers a channel, and levels up, each told labels and time.
+    """Levels down, a bottleneck that keeps 2x2 numbers a channel, and levels up, each conditioned on labels and time.
 
     width: channels at full resolution, a multiple of 8; level i has i times as many. The report has 256.
     levels: 2 in the report, 4 in its deeper variant.
-    time, labels: whether the network is told them.
+    time, labels: whether the network is conditioned on them.
     fusion: "up": on the way up labels multiply and time shifts the features at each level, as in the report. "down":
-    both are summed once and added to the input of every level down, and nothing is told on the way up; for 2 levels.
+    both are summed once and added to the input of every level down, and the way up has no conditions; for 2 levels.
     norm: of the residual blocks, "batch" in the report, "group" in groups that make 8 of the channels.
     patch: side of the patches of pixels that it works on, 1, 2 or 4; the report works on single pixels. A patch's
     pixels are channels of one position, so that patches of 4 cost a sixteenth at the same width.
@@ -69,9 +69,9 @@ class ContextUNet(nn.Module):
             nn.ReLU(),
             nn.Conv2d(width, 3 * patch**2, 3, padding=1),
         )
-        told = channels[:0:-1] if fusion == "up" else [width]  # of the features that are told
-        self.labels = nn.ModuleList(embedding(NUM_LABELS, c) for c in told if labels)
-        self.times = nn.ModuleList(embedding(1, c) for c in told if time)
+        widths = channels[:0:-1] if fusion == "up" else [width]  # of the features that are conditioned
+        self.labels = nn.ModuleList(embedding(NUM_LABELS, c) for c in widths if labels)
+        self.times = nn.ModuleList(embedding(1, c) for c in widths if time)
 
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24). Returns (N, 3, 64, 64)."""

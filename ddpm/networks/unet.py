@@ -1,4 +1,4 @@
-"""The network of the default checkpoint: a small U-Net on 4x4 patches that is told time and labels at every block.
+"""The network of the default checkpoint: a small U-Net on 4x4 patches, conditioned on time and labels at every block.
 
 The picture becomes a 16x16 grid by pixel-unshuffling, so that nearly all arithmetic happens at 16x16 and 8x8. Time and
 labels reach every residual block through adaptive group normalization (Dhariwal & Nichol 2021, section 3); at 8x8 every

@@ -31,7 +31,7 @@ TALL = 208  # how far the deepest level of a tall drawing stands to the right
 class Block:
     """Modules that follow each other under one name.
 
-    source, shape: (C, H, W) of what goes in and comes out. vector, tokens: whether it is told time and labels, and
+    source, shape: (C, H, W) of what goes in and comes out. vector, tokens: whether it is conditioned on time and labels, and
     whether it attends to the labels. skip: the index of an earlier block whose features join the input, or None.
     """
 
@@ -60,7 +60,7 @@ def blocks(config: ModelConfig) -> list[Block]:
             part.register_forward_hook(_note(name, calls))
     network.eval()(*arguments)
 
-    told = told_at(network)
+    at = conditioned_at(network)
     found: list[Block] = []
     for block in calls:
         last = found[-1] if found else None
@@ -71,11 +71,11 @@ def blocks(config: ModelConfig) -> list[Block]:
         elif last and block.name == last.name and block.source == block.shape == last.shape:
             found[-1] = replace(last, count=last.count + 1)
         else:
-            found.append(replace(block, vector=block.vector or block.name == told, skip=_skip(block, found)))
+            found.append(replace(block, vector=block.vector or block.name == at, skip=_skip(block, found)))
     return found
 
 
-def told_at(network: nn.Module) -> str | None:
+def conditioned_at(network: nn.Module) -> str | None:
     """Name the blocks whose input the report's network multiplies by labels and shifts by time, outside of them."""
     if not isinstance(network, ContextUNet) or not len(network.labels) + len(network.times):
         return None

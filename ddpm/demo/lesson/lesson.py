@@ -107,7 +107,7 @@ def _condition(config: ModelConfig, network: nn.Module) -> str:
 
 
 def _way(network: nn.Module) -> str:
-    """Name the text on how time and labels reach the blocks that are told them."""
+    """Name the text on how time and labels reach the blocks that are conditioned on them."""
     if not isinstance(network, ContextUNet):
         return "told_vector"
     if network.fusion == "down":
