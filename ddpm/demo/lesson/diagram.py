@@ -31,8 +31,9 @@ TALL = 208  # how far the deepest level of a tall drawing stands to the right
 class Block:
     """Modules that follow each other under one name.
 
-    source, shape: (C, H, W) of what goes in and comes out. vector, tokens: whether it is conditioned on time and labels, and
-    whether it attends to the labels. skip: the index of an earlier block whose features join the input, or None.
+    source, shape: (C, H, W) of what goes in and comes out. vector, tokens: whether it is conditioned on time and
+    labels, and whether it attends to the labels. skip: the index of an earlier block whose features join the input,
+    or None.
     """
 
     name: str
