@@ -1,6 +1,7 @@
 """A faster way to run the network gives eager's pictures, or is not used."""
 
 import logging
+import subprocess
 import sys
 import threading
 
@@ -125,3 +126,41 @@ def test_until_the_backend_is_ready_eager_runs() -> None:
 def test_the_network_itself_is_left_as_it_was(fast: Pipeline) -> None:
     assert not any(isinstance(module, openvino.Compiled) for module in fast.network.modules())
     backends.check(fast.network, fast.network, torch.float32)
+
+
+@pytest.mark.parametrize(
+    ("rows", "wanted"),
+    [(1, [2]), (2, [2]), (3, [2, 2]), (4, [2, 2]), (5, [8]), (8, [8]), (9, [8, 2]), (13, [8, 8]), (32, [8] * 4)],
+)
+def test_openvino_runs_a_batch_in_compiled_sizes(rows: int, wanted: list[int]) -> None:
+    assert openvino.pieces(rows) == wanted
+    assert openvino.pieces(rows, (-1,)) == [rows]
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 11])
+def test_every_row_of_a_batch_is_its_own(rows: int) -> None:
+    pytest.importorskip("openvino")
+    network = pipeline("unet").network
+    dtype = torch.bfloat16 if openvino.has_amx() else torch.float32  # with AMX in compiled sizes
+    run = openvino.prepare(network, dtype)
+    generator = torch.Generator().manual_seed(rows)
+    x, labels = torch.randn(rows, 3, 64, 64, generator=generator), torch.eye(24)[:rows]
+    time = torch.linspace(0.2, 0.9, rows)
+    with torch.no_grad():
+        found, wanted = run(x, time, labels), network(x, time, labels)
+    limit = backends.TOLERANCE[dtype] * float(wanted.abs().max())
+    torch.testing.assert_close(found, wanted, atol=limit, rtol=0)
+
+
+def test_openvino_reports_to_nobody() -> None:
+    pytest.importorskip("openvino")
+    code = """
+import sys, torch
+from ddpm.backends import openvino
+from ddpm.networks import build
+openvino.prepare(build("unet", {"channels": [48, 48], "blocks": [1, 1, 1]}), torch.float32)
+assert "openvino" in sys.modules
+print([name for name in sys.modules if name.startswith("openvino_telemetry") and sys.modules[name] is not None])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
