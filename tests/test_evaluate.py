@@ -262,6 +262,7 @@ def test_flop_are_those_of_the_convolutions_counted_by_hand() -> None:
             return self.conv(x)
 
     assert speed.forward_flop(Network()) == 2 * 9 * 3 * 8 * 64 * 64
+    assert speed.forward_flop(Network().bfloat16()) == 2 * 9 * 3 * 8 * 64 * 64
 
 
 def test_calls_are_timed_in_turn() -> None:

@@ -47,6 +47,7 @@ def one_stage(pipe: Pipeline) -> nn.Module:
 def forward_flop(network: nn.Module) -> int:
     """Floating point operations of one forward for one image, a multiplication and an addition counted as two."""
     device = next(network.parameters()).device
+    network = copy.deepcopy(network).float()  # whatever it is in, its inputs are float32
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         network(*_inputs(1, device))
     return int(counter.get_total_flops())
