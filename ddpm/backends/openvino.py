@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import copy
+import os
+import subprocess
 import sys
+import tempfile
 import threading
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +20,42 @@ from ddpm.networks.staged import Staged
 
 
 def prepare(network: nn.Module, dtype: torch.dtype) -> Network:
-    """Compile a network for this CPU, at any batch size. Raises ImportError, or what OpenVINO raises."""
+    """Compile a network for this CPU, at any batch size. Raises ImportError, OSError, or what OpenVINO raises."""
     if not isinstance(network, Staged):
-        return Compiled(network, dtype)
+        return Compiled(converted([network])[0], dtype)
     shell = copy.copy(network)  # keeps the choice of the stage in one place; the caller's own stages stay as they are
-    shell._modules = {"stages": nn.ModuleList(Compiled(stage, dtype) for stage in network.stages)}
+    graphs = converted(list(network.stages))
+    shell._modules = {"stages": nn.ModuleList(Compiled(graph, dtype) for graph in graphs)}
     return shell
+
+
+def converted(networks: list[nn.Module]) -> list[Any]:
+    """The networks as graphs of OpenVINO.
+
+    A process of its own makes them of the networks: tracing leaves some hundred megabytes behind, and it patches
+    modules, of which runs may be under way.
+    """
+    openvino = _openvino()
+    with tempfile.TemporaryDirectory() as folder:
+        torch.save([copy.deepcopy(network).float() for network in networks], Path(folder) / "networks.pt")
+        code = "import sys; from ddpm.backends.openvino import convert; convert(sys.argv[1])"
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        done = subprocess.run([sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True)
+        if done.returncode:
+            raise OSError(f"the conversion failed: {(done.stderr.strip() or str(done.returncode)).splitlines()[-1]}")
+        core = openvino.Core()
+        core.set_property({"ENABLE_MMAP": False})  # the files go
+        return [core.read_model(Path(folder) / f"{i}.xml") for i in range(len(networks))]
+
+
+def convert(folder: str) -> None:
+    """Turn the networks in networks.pt into graphs, 0.xml and so on."""
+    openvino = _openvino()
+    example = (torch.zeros(2, 3, 64, 64), torch.full((2,), 0.5), torch.zeros(2, NUM_LABELS))
+    for i, network in enumerate(torch.load(Path(folder) / "networks.pt", weights_only=False)):  # written by `converted`
+        with torch.no_grad():
+            graph = openvino.convert_model(network, example_input=example)
+        openvino.save_model(graph, Path(folder) / f"{i}.xml", compress_to_fp16=False)
 
 
 SIZES = (8, 2)
@@ -31,16 +66,9 @@ whose shapes are all known. On two cores with AMX a batch of 2 takes 9 ms in pla
 class Compiled(nn.Module):
     """A network as OpenVINO runs it; several threads may call it at once."""
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype) -> None:
+    def __init__(self, graph: Any, dtype: torch.dtype) -> None:
         super().__init__()
-        # OpenVINO reports its use to Google Analytics by way of this package, and goes without where it is missing
-        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        import openvino
-
-        example = (torch.zeros(2, 3, 64, 64), torch.full((2,), 0.5), torch.zeros(2, NUM_LABELS))
-        # The conversion patches modules while it traces them; runs of the caller's network may be under way
-        with torch.no_grad():
-            graph = openvino.convert_model(copy.deepcopy(network).float(), example_input=example)
+        openvino = _openvino()
         options = {
             "PERFORMANCE_HINT": "LATENCY",
             "INFERENCE_NUM_THREADS": torch.get_num_threads(),
@@ -81,6 +109,14 @@ def pieces(rows: int, sizes: tuple[int, ...] = SIZES) -> list[int]:
     large, small = sizes
     whole, rest = divmod(rows, large)
     return [large] * whole + ([large] if 2 * rest > large else [small] * -(-rest // small))
+
+
+def _openvino() -> Any:
+    # It reports its use to Google Analytics by way of this package, and goes without where that is missing
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    import openvino
+
+    return openvino
 
 
 def has_amx() -> bool:
