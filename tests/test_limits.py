@@ -1,5 +1,6 @@
 """Limits: what one caller may ask, what is refused, and that the page starts and ends cleanly."""
 
+import errno
 import os
 import signal
 import socket
@@ -259,3 +260,27 @@ def test_ctrl_c_during_a_run_ends_the_server_at_once(tmp_path: Path) -> None:
         assert time.monotonic() - start < 2
     assert "Traceback" not in log.read_text()
     assert "terminate called" not in log.read_text()
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import gradio as gr
+
+    from ddpm.demo.share import files
+
+    owner = gr.File()
+    owner.GRADIO_CACHE = str(tmp_path)
+    write = Path.write_bytes
+
+    def full(path: Path, data: bytes) -> int:
+        write(path, data[:3])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(gr.Error, match="The server cannot keep files: No space left on device"):
+        files.cached(owner, b"0123456789", "a.png", "image/png")
+    monkeypatch.undo()
+    kept = files.cached(owner, b"0123456789", "a.png", "image/png")  # there is room again
+    assert Path(kept["path"]).read_bytes() == b"0123456789"
+    assert "Traceback" not in "".join(capfd.readouterr())

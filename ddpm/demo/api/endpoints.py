@@ -32,6 +32,8 @@ def _answering(work: Callable[..., Any]) -> Callable[..., Any]:
     def answer(*arguments: Any) -> Any:
         try:
             return work(*arguments)
+        except gr.Error:  # a ValueError, too
+            raise
         except (ValueError, Gone) as error:
             raise gr.Error(str(error), print_exception=False) from error
 

@@ -96,6 +96,10 @@ class Guard:
 
         try:
             await self.app(scope, receive, noted)
+        except OSError as error:  # mostly a full disk, beneath an upload
+            log.warning("%s: %s", brief(scope["path"]), error)
+            if not begun:
+                await _refuse(507, f"the server cannot do that: {error.strerror}", scope, receive, send)
         except (LookupError, TypeError, ValueError, AttributeError, FnIndexInferError) as error:
             log.warning("%s: %s: %s", brief(scope["path"]), type(error).__name__, brief(str(error)))
             if not begun:

@@ -1,14 +1,20 @@
 """Files that people take away: written into Gradio's cache, from where `delete_cache` clears them."""
 
+import logging
+import shutil
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
+import gradio as gr
 from gradio.blocks import Block
-from gradio.processing_utils import save_bytes_to_cache
+from gradio.processing_utils import hash_bytes, save_bytes_to_cache
 from PIL import Image
 
 from ddpm.trajectory import Trajectory
+
+log = logging.getLogger(__name__)
 
 
 class FileMeta(TypedDict):
@@ -60,8 +66,16 @@ def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png") ->
 
 
 def cached(owner: Block, data: bytes, name: str, mime: str) -> File:
-    """Keep data as a file of that name in the cache; it is cleared away with the files of the component `owner`."""
-    path = save_bytes_to_cache(data, name, owner.GRADIO_CACHE)
+    """Keep data as a file of that name in the cache; it is cleared away with the files of the component `owner`.
+
+    Raises gr.Error where the disk does not take it, and leaves nothing half-written behind.
+    """
+    try:
+        path = save_bytes_to_cache(data, name, owner.GRADIO_CACHE)
+    except OSError as error:
+        shutil.rmtree(Path(owner.GRADIO_CACHE) / hash_bytes(data), ignore_errors=True)
+        log.warning("a file cannot be kept: %s", error)
+        raise gr.Error(f"The server cannot keep files: {error.strerror}.", print_exception=False) from error
     owner.temp_files.add(path)
     return File(
         path=path,
