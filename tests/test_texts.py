@@ -11,7 +11,9 @@ from conftest import PATIENCE
 from playwright.sync_api import Browser, Page, expect
 
 from ddpm.demo import texts
-from ddpm.labels import COLORS, SHAPES
+from ddpm.demo.adapter.page import KEYS
+from ddpm.labels import COLORS, LABELS, SHAPES
+from ddpm.samplers import SAMPLERS
 
 DEMO = Path(texts.__file__).parent
 AREAS = sorted((DEMO / "texts").glob("*.json"))
@@ -81,6 +83,40 @@ def test_every_text_that_the_page_names_is_there() -> None:
     assert len(used) > 3
     assert {(file, name) for file, name in used if name not in texts.TEXTS["en"]} == set()
     assert {f"label.{word}" for word in COLORS + SHAPES} <= texts.TEXTS["en"].keys()
+
+
+STATES = ("waiting", "running", "done", "stopped", "failed")
+COMPOSED = {
+    "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "redraw")],
+    "activity.${group}": ["activity.found", "activity.missing", "activity.unrequested"],
+    "activity.${group}_names": ["activity.missing_names", "activity.unrequested_names"],
+    'activity.${state === "asked" ? "waiting" : state}': [f"activity.{state}" for state in STATES],
+    "label.${name}": [f"label.{label}" for label in LABELS],
+    "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
+    "redraw.${name}": [f"redraw.{amount}" for amount in ("little", "some", "much", "all")],
+    "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
+    "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
+    'stage.${WORDS[group][done ? "done" : "open"]}': [
+        f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra")
+    ],
+    "stage.${missing}": ["stage.first", "stage.no_pull"],
+    "stage.${this.view}": ["stage.pull", "stage.change", "stage.eps"],
+    "stage.${this.view}_note": ["stage.pull_note", "stage.change_note", "stage.eps_note"],
+    "stage.${value}": ["stage.pull", "stage.change", "stage.eps"],
+    "stage.state_${name}": [f"stage.state_{state}" for state in (*STATES, "refused", "example")],
+}
+"""Each name that a script puts together, and all that it can become."""
+
+
+def test_every_text_whose_name_is_put_together_is_there() -> None:
+    scripts = "".join(file.read_text(encoding="utf-8") for file in sorted(DEMO.glob("*/*.js")))
+    composed = {
+        name
+        for name in re.findall(r"`((?:[a-z]+|\$\{name\})\.[a-z_]*(?:\$\{[^`]*\}[a-z_]*|empty))`", scripts)
+        if not name.startswith("circle.")  # a selector
+    }
+    assert composed == set(COMPOSED)
+    assert {name for names in COMPOSED.values() for name in names} <= texts.TEXTS["en"].keys()
 
 
 def test_the_page_complains_of_a_text_that_is_not_there(browser: Browser, address: str) -> None:
