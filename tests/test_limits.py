@@ -284,3 +284,19 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
     kept = files.cached(owner, b"0123456789", "a.png", "image/png")  # there is room again
     assert Path(kept["path"]).read_bytes() == b"0123456789"
     assert "Traceback" not in "".join(capfd.readouterr())
+
+
+@pytest.mark.parametrize("command", ["ddpm generate cube", "training.render --count 9 --out x", "training.study"])
+def test_ctrl_c_while_the_libraries_load_leaves_no_traceback(command: str, tmp_path: Path) -> None:
+    root = Path(__file__).parent.parent
+    environment = {**os.environ, "PYTHONPATH": str(root)}
+    arguments = [sys.executable, "-X", "importtime", "-m", *command.split()]
+    process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    for line in process.stderr:
+        if "numpy" in line:  # torch is on its way
+            break
+    process.send_signal(signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(20) in (-signal.SIGINT, 130)
+    assert "Traceback" not in rest
