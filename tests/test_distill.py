@@ -83,7 +83,7 @@ def test_the_teachers_last_way_ends_in_a_picture(teacher):
 @pytest.mark.parametrize("name", sorted(DISTILLED))
 def test_a_lesson_has_an_example_for_every_call(teacher, name):
     pipe = Pipeline.from_pretrained(teacher, "cpu")
-    student = distill.Denoiser(pipe.network, COSINE, "v")
+    student = distill.Denoiser(pipe.network, COSINE, "v", dtype=pipe.dtype)
     x0 = torch.zeros((2, 3, 64, 64))
     y = labels.encode([["red cube"], ["gray cube"]])
     rows = distill.lesson(pipe, student, small(name), x0, y, torch.Generator().manual_seed(0))
@@ -94,7 +94,7 @@ def test_a_lesson_has_an_example_for_every_call(teacher, name):
 
 def test_the_later_calls_begin_where_the_earlier_ones_come_to(teacher):
     pipe = Pipeline.from_pretrained(teacher, "cpu")
-    student = distill.Denoiser(pipe.network, COSINE, "v")
+    student = distill.Denoiser(pipe.network, COSINE, "v", dtype=pipe.dtype)
     x0, y = torch.zeros((8, 3, 64, 64)), labels.encode([["red cube"]] * 8)
     fine, seed = small("fast-fine"), torch.Generator().manual_seed
     rows = distill.lesson(pipe, student, fine, x0, y, seed(4), before=student)[:8]

@@ -66,7 +66,7 @@ def interval(teacher: Pipeline, x: Tensor, conditions: Tensor, t: int, s: int, g
 
     schedule = teacher.config.schedule
     timesteps = [s + round((t - s) * i / SUBSTEPS) for i in range(SUBSTEPS, 0, -1)]
-    denoiser = Denoiser(until_s, schedule, teacher.config.prediction, guidance)
+    denoiser = Denoiser(until_s, schedule, teacher.config.prediction, guidance, dtype=teacher.dtype)
     path = SAMPLERS["dpm++"](denoiser, x, conditions, [*timesteps, s] if s else timesteps, lambda *_: torch.empty(0))
     *_, last = path
     return last.x if s else last.x0
@@ -172,7 +172,7 @@ def distill(
     before = None
     if before_folder is not None:
         earlier = Pipeline.from_pretrained(before_folder, device)
-        before = Denoiser(earlier.network, config.schedule, earlier.config.prediction)
+        before = Denoiser(earlier.network, config.schedule, earlier.config.prediction, dtype=earlier.dtype)
     rows = read_log(log_file, seen)
 
     def save() -> None:
