@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import io
 import json
 import os
+import pickle
 import random
+import re
 import signal
 import socket
 import statistics
@@ -23,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 LABELS = ["red cube", "cyan sphere", "yellow cylinder", "gray cube", "blue sphere"]
@@ -261,6 +265,73 @@ async def hostile(address: str, log: Path) -> dict[str, Any]:
     return found
 
 
+def hostile_pictures() -> dict[str, bytes]:
+    """Files that are no pictures, or more of one than they say, by what they are."""
+
+    def png(side: int) -> bytes:
+        file = io.BytesIO()
+        Image.new("L", (side, side)).save(file, "PNG")
+        return file.getvalue()
+
+    frames = io.BytesIO()
+    Image.new("L", (64, 64)).save(frames, "GIF", save_all=True, append_images=[Image.new("L", (64, 64), 9)] * 300)
+    small = png(64)
+    return {
+        "empty": b"",
+        "text": b"red cube",
+        "markup": b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>",
+        "pickle": pickle.dumps({"model": [1]}),
+        "cut": small[: len(small) // 2],
+        "header alone": small[:33],
+        "wide header": small[:16] + (2**31 - 1).to_bytes(4, "big") * 2 + small[24:],
+        "a pixel": png(1),
+        "25 megapixels": png(5000),
+        "400 megapixels": png(20_000),
+        "300 frames": frames.getvalue(),
+        "noise": random.Random(0).randbytes(100_000),
+    }
+
+
+async def pictures(address: str, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What the evaluator says to each hostile picture, and what they cost in memory."""
+    before, answers = memory(process), {}
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        for name, data in hostile_pictures().items():
+            sent = await client.post("/gradio_api/upload", files={"files": ("a.png", data)})
+            if sent.status_code != 200:
+                answers[name] = str(sent.status_code)
+                continue
+            file = {"path": sent.json()[0], "meta": {"_type": "gradio.FileData"}}
+            try:
+                await call(client, "evaluate", [file])
+                answers[name] = "judged"
+            except RuntimeError as error:
+                said = re.search(r'"message":"([^"]*)"', str(error))
+                answers[name] = said.group(1) if said else str(error)[:120]
+    return {**answers, "memory more (MB)": round(memory(process) - before)}
+
+
+def kills(log: Path, times: int = 3) -> dict[str, Any]:
+    """Kill the page in the middle of a run, and start it anew: what its next visitor gets."""
+    drawn = 0
+    for _ in range(times):
+        with served(log) as (address, process):
+            body = {"data": [["red cube"], 1, "ddpm", 1000, None]}
+            httpx.post(f"{address}/gradio_api/call/generate", json=body, timeout=TIMEOUT).raise_for_status()
+            time.sleep(1)
+            process.kill()
+            process.wait(20)
+        with served(log) as (address, _):
+            drawn += asyncio.run(_one(address))
+    return {"killed": times, "pictures after a new start": drawn}
+
+
+async def _one(address: str) -> int:
+    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT) as client:
+        await call(client, "generate", [["red cube"], 1, None, 2, None])
+    return 1
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -286,6 +357,7 @@ def main(arguments: list[str] | None = None) -> None:
         note("leaving", asyncio.run(leaving(address, process)))
         note("lockout", asyncio.run(lockout(address)))
         note("hostile", asyncio.run(hostile(address, log)))
+        note("hostile pictures", asyncio.run(pictures(address, process)))
         note("sessions", asyncio.run(sessions(address, process, args.sessions)))
         for count in args.clients:
             seconds = 2 * args.seconds if count == max(args.clients) else args.seconds
@@ -295,6 +367,7 @@ def main(arguments: list[str] | None = None) -> None:
         process.send_signal(signal.SIGINT)
         status = process.wait(20)
         note("Ctrl-C", {"exit status": status, "seconds": round(time.monotonic() - start, 1)})
+    note("kills", kills(log))
 
 
 if __name__ == "__main__":
