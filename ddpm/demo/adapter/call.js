@@ -8,15 +8,15 @@ export const place = (file) => new URL(`file=${file.path}`, API).href;
 // Yield the views of a run. signal: aborting it ends the run on the server too, whenever it comes. accepted(): called
 // when the server has taken the request. Throws an Error with the server's words, or none.
 export async function* call(name, inputs, signal, accepted = () => {}) {
-  const place = new URL(`call/${name}`, API);
-  const answer = await fetch(place, {
+  const endpoint = new URL(`call/${name}`, API);
+  const answer = await fetch(endpoint, {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify({ data: inputs }),
   });
   const { event_id: id, detail } = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Error(typeof detail === "string" ? detail : "");
-  const stream = `${place}/${id}`;
+  const stream = `${endpoint}/${id}`;
   if (signal?.aborted) {
     const listening = await fetch(stream); // a run whose listener leaves is over
     await listening.body.cancel();
