@@ -25,7 +25,7 @@ from ddpm.demo.draw.stage import stage
 from ddpm.demo.draw.studio import Judge, Studio
 from ddpm.demo.explore import Page
 from ddpm.demo.gallery.gallery import gallery_part
-from ddpm.demo.hosting import limits, place
+from ddpm.demo.hosting import limits, place, zero
 from ddpm.demo.lesson.lesson import lesson
 from ddpm.demo.models import Models
 from ddpm.demo.picker import picker, settings
@@ -48,7 +48,7 @@ def build_demo(
     first_example = picker.EXAMPLES[0]
     demo = gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600))
     check = limits.leaving(demo)
-    studio = Studio(pipeline, evaluator, glance, check)
+    studio = Studio(pipeline, evaluator, glance, check, zero.lend(folder, check) if folder else None)
     models = Models(studio.pipeline, CHECKPOINTS, check)
 
     with demo:
@@ -126,10 +126,10 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         port = place.port(os.environ.get("PORT", ""))
         place.check_temporary_folder()
-        pipeline = Pipeline.from_pretrained(args.checkpoint)
-        evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator")
+        pipeline = Pipeline.from_pretrained(args.checkpoint, zero.DEVICE)
+        evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", zero.DEVICE)
         short = pipeline.dtype != evaluator.dtype
-        glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", dtype=pipeline.dtype) if short else None
+        glance = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", zero.DEVICE, pipeline.dtype) if short else None
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = Path(args.checkpoint)

@@ -5,6 +5,7 @@ the key `model`, the state of a plain torchvision ResNet-18 whose `fc` is Linear
 count.
 """
 
+import copy
 import json
 import pickle
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ddpm import IMAGE_SHAPE, hub
+from ddpm import IMAGE_SHAPE, devices, hub
 from ddpm.checkpoint import not_finite
 from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.labels import LABELS, NUM_LABELS
@@ -105,7 +106,7 @@ class Evaluator:
     ) -> "Evaluator":
         """Load our folder, a model of the Hugging Face Hub ("owner/name"), or the lab's checkpoint.pth as it is.
 
-        device: None takes cuda where there is one, else the CPU.
+        device: None takes the best one, see `ddpm.devices.best`, and the CPU where the network does not run on it.
         Raises EvaluatorError that names the path where it is no evaluator, FileNotFoundError where nothing is there.
         """
         try:
@@ -125,7 +126,12 @@ class Evaluator:
         except RuntimeError as error:
             wanted = f"a ResNet-18 with 24 outputs and a {config.stem} stem"
             raise EvaluatorError(f"{path} does not hold {wanted}: {error}") from None
-        return cls(network, config, device or ("cuda" if torch.cuda.is_available() else "cpu"), dtype, counter)
+        if device is None:
+            trial = torch.zeros(1, *IMAGE_SHAPE)
+            device = devices.working(
+                devices.best(), lambda mps: copy.deepcopy(network).eval().to(mps)(trial.to(mps)).cpu()
+            )
+        return cls(network, config, device, dtype, counter)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""

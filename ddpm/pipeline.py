@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from ddpm import IMAGE_SHAPE, checkpoint, hub, labels, noise
+from ddpm import IMAGE_SHAPE, checkpoint, devices, hub, labels, noise
 from ddpm.backends import Switching, openvino
 from ddpm.batching import Batcher
 from ddpm.denoiser import Denoiser, Network
@@ -44,6 +44,10 @@ class Settings:
     guidance: float
 
 
+Elsewhere = Callable[[Tensor, Tensor, Settings, Sequence[int], int | None], Iterator[Step] | None]
+"""elsewhere(x, conditions, settings, seeds, start), as `Pipeline.sample` takes them: the Steps, or None."""
+
+
 class Pipeline:
     """A trained network ready to draw.
 
@@ -68,6 +72,7 @@ class Pipeline:
         self._backend: Switching | None = None
         self._batcher: Batcher | None = None
         self._before: Callable[[], None] = _nothing
+        self._elsewhere: Elsewhere | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
@@ -79,15 +84,17 @@ class Pipeline:
     ) -> "Pipeline":
         """Load a checkpoint folder, or a model of the Hugging Face Hub ("owner/name").
 
-        device: None takes cuda where there is one, else the CPU.
+        device: None takes the best one, see `ddpm.devices.best`, and the CPU where the network does not run on it.
         dtype: float32 or bfloat16; None takes bfloat16 on a CPU where that is native and faster, else float32.
         Raises CheckpointError.
         """
-        device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         try:
-            network, config = checkpoint.load(hub.find(source), device)
+            network, config = checkpoint.load(hub.find(source))
         except FileNotFoundError as error:
             raise checkpoint.CheckpointError(str(error)) from error
+        if device is None:
+            device = devices.working(devices.best(), lambda mps: _trial(network, mps))
+        device = torch.device(device)
         if dtype is None:
             dtype = cpu_dtype() if device.type == "cpu" else torch.float32
         try:
@@ -132,14 +139,21 @@ class Pipeline:
             self._backend = Switching(self.network, self.dtype, "OpenVINO", openvino.prepare)
         return self._backend
 
-    def shared(self, before: Callable[[], None] | None = None, rows: int | None = None) -> "Pipeline":
+    def shared(
+        self,
+        before: Callable[[], None] | None = None,
+        rows: int | None = None,
+        elsewhere: Elsewhere | None = None,
+    ) -> "Pipeline":
         """A pipeline on the same network whose runs in several threads share forwards, see `ddpm.batching.Batcher`.
 
         So a short run never waits for a long one to end. before: called in a run's own thread before each forward;
         what it raises ends that run. rows: the most rows of one forward, of which a guided picture takes two;
-        by default 8 on a CPU, which gains little from more, and 64 on a GPU.
+        by default 8 on a CPU, which gains little from more, and 64 on a GPU. elsewhere: asked before each run whether
+        another place computes it; None means that it does not.
         """
         other = copy.copy(self)
+        other._elsewhere = elsewhere
         other._before = before or _nothing
 
         def run(x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
@@ -248,7 +262,7 @@ class Pipeline:
         whole = self.config.schedule.steps
         start = whole if start is None else start
         steps = max(1, round(settings.steps * start / whole))
-        run = self._sample(x, conditions, replace(settings, steps=steps), _seeds(seed, len(x)), start)
+        run = self.sample(x, conditions, replace(settings, steps=steps), _seeds(seed, len(x)), start)
         return (_on_cpu(step) for step in run)
 
     def _check(
@@ -269,9 +283,9 @@ class Pipeline:
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
         """Denoise conditions (N, 24) on the device; all noise of image i is that of seed + i."""
         seeds = _seeds(seed, len(conditions))
-        return self._sample(noise.start(seeds), conditions, settings, seeds)
+        return self.sample(noise.start(seeds), conditions, settings, seeds)
 
-    def _sample(
+    def sample(
         self,
         x: Tensor,
         conditions: Tensor,
@@ -279,6 +293,12 @@ class Pipeline:
         seeds: Sequence[int],
         start: int | None = None,
     ) -> Iterator[Step]:
+        """What `generate`, `stream` and `denoise` come to: Steps on the pipeline's device, all arguments being checked.
+
+        x, conditions, start: see `denoise`. settings: as many steps as are taken. seeds: of the noise on the way.
+        """
+        if self._elsewhere and (steps := self._elsewhere(x, conditions, settings, seeds, start)) is not None:
+            return steps
         schedule = self.config.schedule
         # Alone, one run computes all its steps in one way; shared forwards are run by whatever is fastest meanwhile
         network = self._fastest() if self._batcher is None else self.ask
@@ -308,6 +328,13 @@ def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.
             if isinstance(layer, heavy):
                 layer.to(dtype)  # once, where autocast would convert the same weights at every forward
     return network
+
+
+@torch.no_grad()
+def _trial(network: nn.Module, device: torch.device) -> None:
+    """Run the network once on a device. Raises what torch raises where it cannot."""
+    x, time, conditions = torch.zeros(1, *IMAGE_SHAPE), torch.ones(1), torch.zeros(1, labels.NUM_LABELS)
+    copy.deepcopy(network).to(device)(x.to(device), time.to(device), conditions.to(device)).cpu()
 
 
 def _nothing() -> None:

@@ -66,7 +66,8 @@ class NoiseSchedule:
         t: int, or int64 (N,). Both are shaped to multiply `like` (N, ...): (1, 1, ...) or (N, 1, ...).
         """
         alpha_bar = self.alpha_bar[_index(t)].reshape(-1, *[1] * (like.ndim - 1))
-        return alpha_bar.sqrt().to(like), (1 - alpha_bar).sqrt().to(like)
+        alpha, sigma = alpha_bar.sqrt().to(like.dtype), (1 - alpha_bar).sqrt().to(like.dtype)
+        return alpha.to(like.device), sigma.to(like.device)  # in this order: not every device knows float64
 
     def add_noise(self, x0: Tensor, eps: Tensor, t: Tensor | int) -> Tensor:
         """Return x_t (N, ...) from clean images x0 (N, ...), noise eps of the same shape and t, int or int64 (N,)."""

@@ -54,7 +54,7 @@ class FakeHub:
 
 
 def test_a_space_holds_what_the_app_runs_on_and_nothing_else() -> None:
-    files = space("me/scenes", "zero").files
+    files = space("me/scenes", "cpu").files
     assert {
         "app.py",
         "requirements.txt",
@@ -65,6 +65,15 @@ def test_a_space_holds_what_the_app_runs_on_and_nothing_else() -> None:
     outside = {"app.py", "requirements.txt", "LICENSE"}
     assert all(name in outside or name.split("/")[0] in ("ddpm", "checkpoints") for name in files)
     assert not any("__pycache__" in name or name.endswith(".md") for name in files)
+
+
+def test_zerogpu_gets_a_torch_that_it_runs() -> None:
+    hub = FakeHub()
+    upload(space("me/scenes", "zero"), hub)  # type: ignore[arg-type]
+    wanted = hub.uploaded["requirements.txt"].decode().splitlines()
+    assert "torch>=2.8,<2.12" in wanted
+    others = Path("requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in wanted if line not in others] == ["torch>=2.8,<2.12"]
 
 
 @pytest.mark.parametrize(("hardware", "flavor"), [("zero", "zero-a10g"), ("cpu", "cpu-basic"), ("gpu", "t4-small")])
@@ -84,7 +93,7 @@ def test_a_space_that_is_there_gets_the_hardware_that_is_named() -> None:
 
 
 def test_its_card_is_valid_and_shows_no_picture_that_is_not_there() -> None:
-    card = SpaceCard(space("me/scenes", "zero").readme)
+    card = SpaceCard(space("me/scenes", "zero").texts["README.md"])
     data = card.data.to_dict()
     check_front_matter(data)
     assert data["suggested_hardware"] == "zero-a10g"
@@ -100,7 +109,7 @@ def test_a_static_space_is_what_make_web_built(tmp_path: Path) -> None:
     (tmp_path / "dist" / "models" / "a.onnx").write_bytes(b"1")
     planned = space("me/scenes", None, tmp_path)
     assert sorted(planned.files) == ["index.html", "models/a.onnx"]
-    data = SpaceCard(planned.readme).data.to_dict()
+    data = SpaceCard(planned.texts["README.md"]).data.to_dict()
     assert data["sdk"] == "static" and "app_file" not in data and "python_version" not in data
     hub = FakeHub()
     upload(planned, hub)  # type: ignore[arg-type]

@@ -27,6 +27,9 @@ ROOT = Path(__file__).resolve().parents[1]
 Hardware = Literal["zero", "cpu", "gpu"]
 HARDWARE = {"zero": SpaceHardware.ZERO_A10G, "cpu": SpaceHardware.CPU_BASIC, "gpu": SpaceHardware.T4_SMALL}
 
+ZERO_TORCH = "torch>=2.8,<2.12"
+"""ZeroGPU runs torch 2.8 to 2.11."""
+
 SERVED = ("app.py", "requirements.txt", "LICENSE")
 PACKAGE_SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".svg", ".typed"}
 CHECKPOINT_FILES = {"config.json", "model.safetensors", "figures.json"}
@@ -41,11 +44,11 @@ class PublishError(ValueError):
 
 @dataclass(frozen=True)
 class Space:
-    """What would be on the Hub: the files by their path there, and the hardware (None for a static Space)."""
+    """What would be on the Hub: files and texts by their path there, and the hardware (None for a static Space)."""
 
     name: str
     files: dict[str, Path]
-    readme: str
+    texts: dict[str, str]
     hardware: Hardware | None
 
     @property
@@ -65,7 +68,18 @@ def space(name: str, hardware: Hardware | None, root: Path = ROOT) -> Space:
     files = {path.relative_to(base).as_posix(): path for base, path in found}
     if hardware is None and "index.html" not in files:
         raise PublishError(f"{root / 'dist'} holds no index.html: run `make web` first")
-    return Space(name, files, _readme(root, hardware), hardware)
+    texts = {"README.md": _readme(root, hardware)}
+    if hardware == "zero":
+        texts["requirements.txt"] = _for_zero(files.pop("requirements.txt").read_text(encoding="utf-8"))
+    return Space(name, files, texts, hardware)
+
+
+def _for_zero(requirements: str) -> str:
+    """The requirements with a torch that ZeroGPU runs."""
+    changed = re.sub(r"(?m)^torch>=.*$", ZERO_TORCH, requirements)
+    if changed == requirements:
+        raise PublishError("requirements.txt names no torch>=")
+    return changed
 
 
 def _served_files(root: Path) -> Iterator[tuple[Path, Path]]:
@@ -123,7 +137,7 @@ def check_front_matter(data: dict[str, Any]) -> None:
 def listing(planned: Space) -> str:
     """What would be created and uploaded, one line per file with its size in bytes."""
     sizes = {name: path.stat().st_size for name, path in planned.files.items()}
-    sizes["README.md"] = len(planned.readme.encode())
+    sizes |= {name: len(text.encode()) for name, text in planned.texts.items()}
     lines = [f"{size:>12,}  {name}" for name, size in sorted(sizes.items())]
     runs_on = "" if planned.hardware is None else f" on {HARDWARE[planned.hardware].value}"
     return "\n".join([f"{planned.sdk} Space {planned.name}{runs_on}", *lines, f"{sum(sizes.values()):>12,}  in all"])
@@ -140,7 +154,8 @@ def upload(planned: Space, api: HfApi) -> str:
             for name, path in planned.files.items():
                 (Path(folder) / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(path, Path(folder) / name)
-            (Path(folder) / "README.md").write_text(planned.readme, encoding="utf-8")
+            for name, text in planned.texts.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
             api.upload_folder(repo_id=planned.name, repo_type="space", folder_path=folder, delete_patterns="*")
         if hardware is not None and api.get_space_runtime(planned.name).requested_hardware != hardware:
             api.request_space_hardware(planned.name, hardware)

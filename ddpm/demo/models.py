@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ddpm import checkpoint, hub
 from ddpm.checkpoint import ModelConfig
+from ddpm.demo.hosting import zero
 from ddpm.labels import brief
 from ddpm.pipeline import Pipeline
 
@@ -56,7 +57,7 @@ class Models:
             raise ValueError(f"model {brief(name)} is unknown; allowed are {', '.join(self.names)}")
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = Pipeline.from_pretrained(self._folders[name]).shared(self._check)
+                self._loaded[name] = Pipeline.from_pretrained(self._folders[name], zero.DEVICE).shared(self._check)
             return self._loaded[name]
 
 

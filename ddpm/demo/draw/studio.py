@@ -18,7 +18,7 @@ from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.influence import influence
 from ddpm.labels import LabelError, brief, check
-from ddpm.pipeline import Pipeline, Settings
+from ddpm.pipeline import Elsewhere, Pipeline, Settings
 from ddpm.samplers import Step
 from ddpm.trajectory import Trajectory
 
@@ -44,10 +44,18 @@ class Studio:
     """
 
     def __init__(
-        self, pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None, check: Callable[[], None] | None = None
+        self,
+        pipeline: Pipeline,
+        evaluator: Judge,
+        glance: Judge | None = None,
+        check: Callable[[], None] | None = None,
+        elsewhere: Elsewhere | None = None,
     ) -> None:
-        """check: called in the thread of a run before each forward; what it raises ends the run."""
-        self.pipeline = pipeline.shared(check)
+        """check: called in the thread of a run before each forward; what it raises ends the run.
+
+        elsewhere: see `Pipeline.shared`.
+        """
+        self.pipeline = pipeline.shared(check, elsewhere=elsewhere)
         self.room = Room(check)
         one_at_a_time = threading.Lock()
         self.evaluator = _locked(evaluator, one_at_a_time)
