@@ -29,6 +29,7 @@ from ddpm import checkpoint
 from ddpm.denoiser import Denoiser
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
+from ddpm.precision import has_native_bf16
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
 from training.loop import dataset
@@ -48,6 +49,7 @@ from training.loop.run import (
 )
 
 SUBSTEPS = 4  # the teacher's on the way of one step of the student
+GUIDANCE = 4.0  # the teacher's: along this deterministic path it draws more sets right than with its own 2.5
 POOL = 4096  # examples kept to learn from again: the teacher is the costly part
 LESSONS = 8  # batches learned between two from the teacher
 LOG_EVERY = 100  # batches
@@ -123,7 +125,7 @@ def lesson(
             for earlier, later in calls(replace(config, since=config.until, until=1.0)) if before else ():
                 x = step(before, x, conditions, earlier, later)  # type: ignore[arg-type]
             x = half(x, noisy) if before else noisy
-        x_s = interval(teacher, x, conditions, t, s, teacher.config.guidance)
+        x_s = interval(teacher, x, conditions, t, s, GUIDANCE)
         found += zip(x, [t] * len(x), conditions, clean_target(schedule, x, t, x_s, s), strict=True)
         if s:
             x = half(step(student, x, conditions, t, s), x_s)
@@ -158,7 +160,9 @@ def distill(
     network = build(config.network, config.options)
     network.load_state_dict(initial_weights(teacher_folder, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    optimizer = torch.optim.AdamW(network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
+    )
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
     if resume and state_file.exists():
@@ -168,7 +172,9 @@ def distill(
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
-    student = Denoiser(network, config.schedule, config.prediction)
+    dtype = torch.bfloat16 if has_native_bf16(device) else torch.float32
+    student = Denoiser(network, config.schedule, config.prediction, dtype=dtype)
+    learner = replace(student, clip=False)
     before = None
     if before_folder is not None:
         earlier = Pipeline.from_pretrained(before_folder, device)
@@ -202,7 +208,7 @@ def distill(
             x_t, y, goal = (torch.stack([row[i] for row in chosen]).to(device) for i in (0, 2, 3))  # type: ignore[misc]
             t = torch.tensor([row[1] for row in chosen])
 
-            answer = Denoiser(network, config.schedule, config.prediction, clip=False)(x_t, t.to(device), y).x0
+            answer = learner(x_t, t.to(device), y).x0
             weight = config.schedule.snr(t).clamp_min(1).to(answer)  # truncated SNR, Salimans and Ho 2022, section 4
             error = (answer - goal).square().mean((1, 2, 3))
             for group in optimizer.param_groups:
