@@ -17,7 +17,7 @@ from pathlib import Path
 
 import gradio as gr
 
-from ddpm import Evaluator, Pipeline
+from ddpm import Evaluator, Pipeline, terminal
 from ddpm.demo.adapter.page import ask, asset, endpoint, refusing
 from ddpm.demo.api.endpoints import add_endpoints
 from ddpm.demo.compare.compare import compare_tab
@@ -141,4 +141,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -19,6 +20,9 @@ from ddpm.labels import brief
 from ddpm.networks import build
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
+
+PATIENCE = 2.0
+"""Seconds for which a file is waited for that cannot be replaced; virus scanners hold new files for a moment."""
 
 
 class CheckpointError(ValueError):
@@ -156,13 +160,28 @@ def _check_keys(what: str, data: Any, kind: type) -> None:
 
 
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` write beside the path, and put the file in place once it is safe on the disk: whole or not at all."""
+    """Let `write` write beside the path, and put the file in place once it is safe on the disk: whole or not at all.
+
+    Windows does not replace a file that another program has open: it is tried for `PATIENCE`, then raises OSError.
+    """
     part = path.with_name(path.name + ".part")
     try:
         write(part)
         with open(part, "rb+") as file:
             os.fsync(file.fileno())
-        os.replace(part, path)
+        _replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
+
+
+def _replace(part: Path, path: Path) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return os.replace(part, path)
+        except PermissionError as error:
+            if time.monotonic() > deadline:
+                reason = f"{error.strerror}; is it open in another program?"
+                raise PermissionError(error.errno, reason, str(path)) from None
+            time.sleep(0.1)

@@ -51,7 +51,7 @@ def served(log: Path, **environment: str) -> Iterator[tuple[str, subprocess.Pope
         try:
             for _ in range(600):
                 if process.poll() is not None:
-                    raise RuntimeError(f"the page did not start: {log.read_text()}")
+                    raise RuntimeError(f"the page did not start: {log.read_text(encoding='utf-8')}")
                 try:
                     httpx.get(f"{address}/config", timeout=5)
                     break
@@ -69,7 +69,7 @@ def served(log: Path, **environment: str) -> Iterator[tuple[str, subprocess.Pope
 
 def memory(process: subprocess.Popen[bytes], which: str = "VmRSS") -> float:
     """Resident memory of a process in MB; which: "VmHWM" for its peak so far."""
-    status = Path(f"/proc/{process.pid}/status").read_text()
+    status = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8")
     return int(next(line for line in status.splitlines() if line.startswith(which)).split()[1]) / 1024
 
 
@@ -190,7 +190,7 @@ def idle_after(process: subprocess.Popen[bytes], most: float = 30.0) -> float:
 
 def cpu_seconds(process: subprocess.Popen[bytes]) -> float:
     """Processor time that a process has used."""
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    fields = Path(f"/proc/{process.pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
@@ -259,7 +259,7 @@ async def hostile(address: str, log: Path) -> dict[str, Any]:
         found["a body of 1.2 MB"] = reply.status_code
         upload = {"files": ("large.png", bytes(11 * 2**20), "image/png")}
         found["an upload of 11 MB"] = (await client.post("/gradio_api/upload", files=upload)).status_code
-    text = log.read_text(errors="replace")
+    text = log.read_text(encoding="utf-8", errors="replace")
     found["tracebacks in the log"] = text.count("Traceback")
     found["longest line of the log"] = max(map(len, text.splitlines()))
     return found

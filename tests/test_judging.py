@@ -95,7 +95,7 @@ def test_from_renders_to_figures_on_the_command_line(pipe: Pipeline, tmp_path: P
     predictions.main(["--checkpoint", str(tmp_path / "model"), "--data", data, "--count", "5", "--out", file])
     assert len(Predictions.load(Path(file)).t) == 5
     judging.main(["--data", data, "--predictions", file, "--json", out])
-    report = json.loads(Path(out).read_text())
+    report = json.loads(Path(out).read_text(encoding="utf-8"))
     assert report["renders"][data]["exact_match"] == 1
     assert [row["images"] for row in report["on_the_way"]][0] == 5  # ten timesteps are all in the first fifth
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.demo.draw.studio import Judge, Studio
 from ddpm.denoiser import Denoiser, Network
 from training.measures import speed
@@ -216,4 +216,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

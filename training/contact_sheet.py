@@ -12,7 +12,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 from PIL import Image
 
-from ddpm import IMAGE_SIZE
+from ddpm import IMAGE_SIZE, terminal
 from training.render import render
 from training.scene.placement import read_scenes
 
@@ -46,4 +46,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm import checkpoint
+from ddpm import checkpoint, terminal
 from ddpm.denoiser import Denoiser
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
@@ -263,4 +263,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

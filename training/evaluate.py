@@ -15,7 +15,7 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.samplers import SAMPLERS
 from ddpm.scores import judge, table
 from training.loop import dataset
@@ -84,4 +84,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -17,7 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.samplers import SAMPLERS
 from training.loop import dataset
 from training.measures import kernel
@@ -71,4 +71,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 
-from ddpm import checkpoint
+from ddpm import checkpoint, terminal
 from ddpm.networks.staged import Staged
 from training.loop.parts import Part, parts
 
@@ -63,4 +63,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ddpm import Evaluator
+from ddpm import Evaluator, terminal
 from training.loop import dataset
 from training.loop.predicted import Predictions
 from training.measures import reports
@@ -47,4 +47,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm import Pipeline
+from ddpm import Pipeline, terminal
 from ddpm.denoiser import Denoiser
 from training.loop import dataset
 from training.loop.predicted import Predictions
@@ -80,4 +80,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

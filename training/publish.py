@@ -19,6 +19,8 @@ from typing import Any, Literal, get_args
 from huggingface_hub import HfApi, SpaceCard, SpaceCardData, SpaceHardware
 from huggingface_hub.errors import HfHubHTTPError, LocalTokenNotFoundError
 
+from ddpm import terminal
+
 TransportError: type[Exception] = HfHubHTTPError.__bases__[0]
 """What the Hub's HTTP client raises without a network; which client that is depends on the version."""
 
@@ -197,4 +199,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

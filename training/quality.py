@@ -15,7 +15,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.checkpoint import write_whole
 from ddpm.pipeline import Settings
 from ddpm.scores import judge, with_error
@@ -135,11 +135,11 @@ def main(arguments: list[str] | None = None) -> None:
         cost = {"frechet_distance": distance, "seconds_per_image": seconds_per_image}
         rows.append({**asdict(settings), **result, **cost})
         text = json.dumps(rows, indent=1) + "\n"
-        write_whole(file, lambda part, text=text: part.write_text(text))  # type: ignore[misc]
+        write_whole(file, lambda part, text=text: part.write_text(text, encoding="utf-8"))  # type: ignore[misc]
         print(table(rows[-1:]).splitlines()[-1])
     plot(rows, default).savefig(args.out / "quality.png", dpi=110)
     reports.fill(args.out / "QUALITY.md", "quality table", table(rows))
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

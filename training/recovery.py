@@ -15,7 +15,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.scores import judge, with_error
 from training.loop import dataset
 from training.measures import reports
@@ -63,4 +63,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 from tqdm import tqdm
 
-from ddpm import IMAGE_SIZE
+from ddpm import IMAGE_SIZE, terminal
 from ddpm.checkpoint import write_whole
 from ddpm.labels import COLORS, MAX_OBJECTS, NUM_LABELS
 from training.scene import shading
@@ -269,7 +269,7 @@ def write_dataset(
             maps.append(chunk_layouts)
             bar.update(len(names))
     np.save(out / "layouts.npy", torch.cat(maps).numpy())
-    write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0)))
+    write_whole(out / "labels.json", lambda part: part.write_text(json.dumps(labels, indent=0), encoding="utf-8"))
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -330,4 +330,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ddpm import terminal
 from ddpm.labels import MAX_OBJECTS, check
 from training.loop.pairs import HELD_OUT, SEEN
 from training.measures.reports import make_place
@@ -57,4 +58,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

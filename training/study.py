@@ -25,7 +25,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm import Evaluator, Pipeline, labels
+from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.denoiser import Denoiser
 from ddpm.scores import judge, with_error
 from ddpm.trajectory import to_picture
@@ -139,7 +139,7 @@ def plot_losses(out: Path, rows: list[str]) -> Figure:
     figure = Figure(figsize=(8, 4.2), layout="constrained")
     axis = figure.subplots()
     for row in rows:
-        with (out / row / "log.csv").open(newline="") as file:
+        with (out / row / "log.csv").open(newline="", encoding="utf-8") as file:
             points = [(int(line["images"]), float(line["loss"])) for line in csv.DictReader(file)]
         axis.plot(*zip(*points, strict=True), label=row + (" (v)" if PRESETS[row].prediction == "v" else ""))
     axis.set(xlabel="images seen", ylabel="loss", yscale="log")
@@ -211,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "specs": measure(folder, args.spec, args.seeds, evaluator),
             }
             draw_strip(pipe, folder / STRIP)
-            (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n")
+            (folder / "figures.json").write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
             del pipe
             torch.cuda.empty_cache()
     except (OSError, ValueError) as error:
@@ -226,4 +226,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

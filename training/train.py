@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ddpm import checkpoint, labels
+from ddpm import checkpoint, labels, terminal
 from ddpm.denoiser import target
 from ddpm.networks import build
 from ddpm.networks.unet import LabelAttention, ResidualBlock
@@ -259,4 +259,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

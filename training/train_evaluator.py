@@ -18,6 +18,7 @@ from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ddpm import terminal
 from ddpm.checkpoint import storable, write_whole
 from ddpm.counting import COUNTER, CountHead, Judge
 from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network, config_json
@@ -200,4 +201,4 @@ def read(folders: list[str], files: list[Path]) -> tuple[tuple[Tensor, Tensor], 
 
 
 if __name__ == "__main__":
-    main()
+    terminal.run(main)

@@ -7,6 +7,7 @@ import csv
 import io
 import pickle
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -110,14 +111,20 @@ def read_log(path: Path, seen: int) -> list[dict[str, Any]]:
     """The rows of a log up to so many images."""
     if not seen or not path.exists():
         return []
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8") as file:
         return [row for row in csv.DictReader(file) if int(row["images"]) <= seen]
 
 
 def write_log(path: Path, rows: list[dict[str, Any]]) -> None:
-    """Write the rows, all with the same keys, as CSV."""
+    """Write the rows, all with the same keys, as CSV; where the file cannot be replaced, say so and go on without.
+
+    Windows does not replace a file that is open in another program; the next call writes all rows.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]) if rows else ["images"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    checkpoint.write_whole(path, lambda part: part.write_text(text.getvalue()))
+    try:
+        checkpoint.write_whole(path, lambda part: part.write_bytes(text.getvalue().encode()))
+    except PermissionError as error:
+        print(f"the log is not written this time: {error}", file=sys.stderr)
