@@ -1,6 +1,6 @@
 """The page: tick objects, press Generate, and watch a scene come out of noise.
 
-python app.py [--checkpoint FOLDER]    serves it on http://127.0.0.1:7860, or on the port that PORT names.
+python app.py [--checkpoint FOLDER] [--host HOST] [--port PORT]    serves it on http://127.0.0.1:7860
 """
 
 import signal
@@ -48,7 +48,7 @@ def build_demo(
     first_example = picker.EXAMPLES[0]
     demo = gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600))
     check = limits.leaving(demo)
-    studio = Studio(pipeline, evaluator, glance, check, zero.lend(folder, check) if folder else None)
+    studio = Studio(pipeline, evaluator, glance, check, zero.lend(str(folder), check) if folder else None)
     models = Models(studio.pipeline, CHECKPOINTS, check)
 
     with demo:
@@ -121,11 +121,21 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--checkpoint", default=CHECKPOINTS / "default", metavar="FOLDER", help="the model that draws (%(default)s)"
     )
+    parser.add_argument(
+        "--host",
+        default=os.environ.get("GRADIO_SERVER_NAME", ""),
+        help="the address to listen on, 0.0.0.0 for other machines too (default: GRADIO_SERVER_NAME, or 127.0.0.1)",
+    )
+    parser.add_argument(
+        "--port", default=os.environ.get("PORT", ""), help="default: PORT, or the first free one from 7860"
+    )
     args = parser.parse_args(arguments)
     limits.bound_heap()
+    place.keep_loopback_from_proxies()
     try:
-        port = place.port(os.environ.get("PORT", ""))
-        place.check_temporary_folder()
+        host = place.host(args.host)
+        port = place.port(args.port, host)
+        place.temporary_folder()
         pipeline = Pipeline.from_pretrained(args.checkpoint, zero.DEVICE)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", zero.DEVICE)
         short = pipeline.dtype != evaluator.dtype
@@ -134,7 +144,7 @@ def main(arguments: list[str] | None = None) -> None:
         parser.error(str(error))
     folder = Path(args.checkpoint)
     demo = build_demo(pipeline, evaluator, glance, folder)
-    demo.launch(server_port=port, prevent_thread_lock=True, **launch_options(demo))
+    demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(demo))
     pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
     while demo.is_running:
         time.sleep(0.1)

@@ -34,9 +34,17 @@ def prepare() -> None:
         if not isinstance(stream, io.TextIOWrapper):  # none at all, or a notebook's
             continue
         stream.flush()
-        pipe = io.BufferedWriter(_Pipe(stream.fileno(), "w", closefd=False))
-        lines = stream.line_buffering or stream.isatty()
-        setattr(sys, name, io.TextIOWrapper(pipe, stream.encoding, "replace", line_buffering=lines))
+        pipe = _Pipe(stream.fileno(), "w", closefd=False)
+        at_once = stream.write_through  # with python -u
+        buffer = pipe if at_once else io.BufferedWriter(pipe)
+        text = io.TextIOWrapper(
+            buffer,
+            stream.encoding,
+            "replace",
+            line_buffering=stream.line_buffering,
+            write_through=at_once,
+        )
+        setattr(sys, name, text)
 
 
 def run(main: Callable[[], int | None]) -> NoReturn:

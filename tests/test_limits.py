@@ -3,7 +3,6 @@
 import errno
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -13,11 +12,11 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
-from soak import call, free_port
+from soak import call
 
 from ddpm import Pipeline, checkpoint
 from ddpm.demo.draw.studio import Studio
-from ddpm.demo.hosting import guard, limits, place
+from ddpm.demo.hosting import guard, limits
 from ddpm.demo.hosting.guard import address
 from ddpm.demo.hosting.limits import Gone, Room, check_work
 from ddpm.demo.models import Models
@@ -198,43 +197,6 @@ def test_damaged_models_beside_the_pages_own_are_left_out(pipeline: Pipeline, tm
     checkpoint.save(tmp_path / "good", pipeline.network, other)
     assert Models(pipeline, tmp_path).names == ("tiny", "good")
     assert [f"{name}/config.json" in caplog.text for name in "abc"] == [True] * 3
-
-
-@pytest.mark.parametrize("text", ["0", "65536", "99999999999", "80a", "-1", "٣"])
-def test_an_impossible_port_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match="PORT must be a number from 1 to 65535"):
-        place.port(text)
-
-
-def test_a_busy_port_is_refused_and_a_free_one_taken() -> None:
-    with socket.socket() as busy:
-        busy.bind(("127.0.0.1", 0))
-        busy.listen()
-        with pytest.raises(ValueError, match="cannot be had: .*; choose another PORT"):
-            place.port(str(busy.getsockname()[1]))
-    assert place.port("") is None
-    free = free_port()
-    assert place.port(str(free)) == free
-
-
-def run_app(**environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **environment}
-    return subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
-
-
-@pytest.mark.parametrize(
-    ("environment", "message"),
-    [
-        ({"DDPM_MAX_WORK": "many"}, "DDPM_MAX_WORK must be a whole number above 0, not 'many'"),
-        ({"PORT": "99999"}, "PORT must be a number from 1 to 65535"),
-        ({"GRADIO_TEMP_DIR": "/dev/null/here"}, "cannot take temporary files"),
-    ],
-)
-def test_faults_of_the_place_are_one_sentence(environment: dict[str, str], message: str) -> None:
-    done = run_app(**environment)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.slow

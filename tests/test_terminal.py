@@ -16,7 +16,8 @@ def shell(command: str, **env: str) -> subprocess.CompletedProcess[bytes]:
     return subprocess.run(["bash", "-c", command], env=os.environ | env, capture_output=True, timeout=100)
 
 
-PRINTING = f"{sys.executable} -c \"from ddpm import terminal; terminal.run(lambda: [print('0.5 ± 0.1 中', i) for i in range(20000)] and 0)\""
+PROGRAM = "from ddpm import terminal; terminal.run(lambda: [print('0.5 ± 0.1 中', i) for i in range(20000)] and 0)"
+PRINTING = f'{sys.executable} -c "{PROGRAM}"'
 
 
 def test_a_character_that_the_terminal_lacks_becomes_a_question_mark() -> None:
