@@ -113,7 +113,9 @@ def app(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
         while not (found := re.search(r"Running on local URL: +(\S+)", log.read_text(encoding="utf-8"))):
             assert process.poll() is None and time.monotonic() < deadline, log.read_text(encoding="utf-8")
             time.sleep(0.2)
+        time.sleep(2)  # Gradio says so before it asks itself
         yield found[1]
+        assert process.poll() is None, log.read_text(encoding="utf-8")
     finally:
         process.kill()
         process.wait()
