@@ -1,4 +1,5 @@
 // Changes the language of Gradio's own labels, which the texts of the page follow, and keeps the choice in the address.
+import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { nearest } from "../shared/texts.js";
 
@@ -21,7 +22,7 @@ export function start() {
     event.preventDefault();
     const address = new URL(location);
     address.searchParams.set("lang", link.dataset.language);
-    history.replaceState(history.state, "", address);
+    replaceQuery(address.search);
     change(link.dataset.language);
   });
   document.addEventListener("localechange", settle);

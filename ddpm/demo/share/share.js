@@ -1,4 +1,5 @@
 // Saves files of the run that the stage shows, and keeps the address of the page pointing at it; see share.py.
+import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { follow } from "../shared/runs.js";
 import { labels as names, say, text } from "../shared/texts.js";
@@ -90,7 +91,7 @@ export function mount(element, page) {
   draw();
   follow((news) => {
     if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
-    if (news.state === "done") history.replaceState(history.state, "", address());
+    if (news.state === "done") replaceQuery(address());
   });
   document.addEventListener("localechange", draw);
 }
