@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.adapter.page import HOME, ROUTES, head
+from ddpm.demo.api.tools import serve_plain_tools
 from ddpm.demo.hosting.guard import serving
 from ddpm.demo.texts import I18N
 
@@ -40,6 +41,7 @@ THEME = gr.themes.Base(
 
 def launch_options(demo: gr.Blocks) -> dict[str, Any]:
     """What the page is launched with, beside its address: its look, its scripts and its limits."""
+    serve_plain_tools()
     return {
         "theme": THEME,
         "head": head(),

@@ -9,6 +9,7 @@ What is used of Gradio's inside, for which the minor version is pinned, with the
   (names.js, draw/stage.js): tests/test_accessibility.py, tests/test_stage.py.
 - `demo.fns[ID].validator`, since `gr.api` takes none, and the queue's events, by which a run notices that its caller
   is gone (api/endpoints.py, hosting/): tests/test_api.py, tests/test_limits.py.
+- `gradio.mcp.GradioMCPServer`, four methods of which are mended (api/tools.py): tests/test_mcp.py.
 - `GRADIO_CACHE` and `temp_files` of a component, so that `delete_cache` clears the files away (share/files.py):
   tests/test_api.py.
 - The classes of Gradio's elements in the style sheets; `!important` stands where Gradio's own rules are as specific.

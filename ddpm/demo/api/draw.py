@@ -59,7 +59,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -85,11 +85,10 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
-            format: strip (PNG of ten moments, noisy above predicted clean), png (the picture), gif, mp4, or npz (every
-                step as arrays for numpy.load: x, x0, timesteps, labels, label_names, seeds, sampler, steps, guidance).
+            format: png (the picture), strip (PNG of ten moments), gif, mp4, or npz (every step, for numpy.load).
         Returns:
             The file.
         """
@@ -109,7 +108,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -138,7 +137,7 @@ class Drawing:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up; the same seed and settings give the same picture.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:

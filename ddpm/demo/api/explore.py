@@ -71,10 +71,10 @@ class Experiments:
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: A whole number from 0 up, the same for both.
-            a_sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            a_sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             a_steps: The number of denoising steps, 1 to 1000.
             a_guidance: How strongly the labels count, from 0 (not at all) to 20.
-            a_model: The name of a bundled model; null takes the page's.
+            a_model: The name of a bundled model; the page's if left out.
             b_sampler: The same for B.
             b_steps: The same for B.
             b_guidance: The same for B.
@@ -114,7 +114,7 @@ class Experiments:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
             seed: The seed of the first picture, a whole number from 0 up; the next picture has the next seed.
             count: How many pictures, 1 to 16.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -147,8 +147,7 @@ class Experiments:
             seed: The seed of the first picture, a whole number from 0 up.
             to_seed: The seed of the last picture; it may be the same.
             stops: How many pictures, both ends included, 5 to 16.
-            sampler: ddim or dpm++ (the others are random at every step: dpm++ is used in their place); null takes the
-                model's own, here and below.
+            sampler: ddim or dpm++ (also in place of the random ones); the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
@@ -180,7 +179,7 @@ class Experiments:
             seed: The seed of the first picture, a whole number from 0 up.
             percent: How far back to go, 1 to 100 percent of the way to pure noise; less keeps more of the picture.
             noise_seed: The seed of the noise that is added.
-            sampler: ddpm, ddim, dpm++ or sde-dpm++; null takes the model's own, here and below.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000, of which the way back takes its share.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
         Returns:
