@@ -15,6 +15,7 @@ from torch import Tensor
 from ddpm.export import SCALE, File, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
 from ddpm.pipeline import Settings
+from ddpm.recipe import png_info
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
 
@@ -74,12 +75,17 @@ class Trajectory:
         return enlarge(to_picture(torch.cat(rows, dim=-2)), 2)
 
     def save_png(self, file: File, image: int = 0) -> None:
-        """Write the result of one image as PNG, 64x64. Files that are paths are written whole or not at all."""
-        write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG"))
+        """Write the result of one image as PNG, 64x64. Files that are paths are written whole or not at all.
+
+        The file carries what it follows from, see `ddpm.recipe`; so does the film strip.
+        """
+        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG", pnginfo=info))
 
     def save_strip(self, file: File, image: int = 0, columns: int = 10) -> None:
         """Write the film strip of one image as PNG."""
-        write_file(file, lambda path: self.film_strip(image, columns).save(path, "PNG"))
+        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        write_file(file, lambda path: self.film_strip(image, columns).save(path, "PNG", pnginfo=info))
 
     def save_gif(self, file: File, image: int = 0) -> None:
         """Write the frames of one image as a GIF that rests on the result and repeats."""

@@ -1,15 +1,18 @@
 """Take it with you, in a headless browser: files, the link, presets and examples that start at once."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
 import pytest
 from conftest import STEPS, generate, state, tick
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, Page, expect
 
-from ddpm import Pipeline
+from ddpm import Pipeline, recipe
 from ddpm.demo.share.share import PRESET_SETTINGS
+from ddpm.pipeline import Settings
 from ddpm.trajectory import to_uint8
 
 
@@ -60,7 +63,7 @@ def test_without_a_finished_run_there_is_nothing_to_save(page: Page) -> None:
     expect(part(page, "run")).to_have_text("As soon as a picture is finished, it can be saved here.")
     page.get_by_role("button", name="Stop").first.click()
     expect(state(page)).to_have_text("Stopped")
-    for button in page.locator("#share button").all():
+    for button in page.locator("#share button:not([data-role=open])").all():
         expect(button).to_be_disabled()
 
 
@@ -116,3 +119,90 @@ def test_a_preset_starts_at_once(page: Page, name: str) -> None:
 def test_an_example_starts_at_once(page: Page) -> None:
     page.locator("#examples button").nth(1).click()
     expect(part(page, "run")).to_contain_text("green cube, purple sphere, yellow cylinder; seed 0")
+
+
+DROP = """async ([name, base64]) => {
+    const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([bytes], name, { type: "image/png" }));
+    const event = new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true });
+    document.querySelector("#picker").dispatchEvent(event);
+}"""
+
+
+def drop(page: Page, file: Path) -> None:
+    """Drop a file on the page."""
+    page.evaluate(DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
+
+
+def test_a_saved_picture_that_is_dropped_on_the_page_is_drawn_again(page: Page, tmp_path: Path) -> None:
+    page.get_by_label("Seed", exact=True).fill("7")
+    page.get_by_label("DPM-Solver++", exact=True).check()
+    page.get_by_label("10", exact=True).check()
+    draw(page, "red cube", "cyan sphere")
+    saved = [save(page, name, tmp_path) for name in ("Picture", "Film strip")]
+    query = page.url.partition("?")[2]
+    for file in saved:
+        with Image.open(file) as picture:
+            assert picture.text == {"ddpm": query}  # type: ignore[attr-defined]
+        page.get_by_label("Seed", exact=True).fill("1")
+        page.get_by_label("DDIM", exact=True).check()
+        page.get_by_label("25", exact=True).check()
+        draw(page, "gray cube")
+        drop(page, file)
+        expect(part(page, "run")).to_have_text("red cube, cyan sphere; seed 7; DPM-Solver++, 10 steps, guidance 2")
+        expect(page.locator("#notice")).to_have_text("From the picture: labels, seed and settings are set.")
+        expect(page.locator("input[type=checkbox]:checked")).to_have_count(2)
+        assert page.url.partition("?")[2] == query
+    generate(page).click()
+    expect(page.locator("#notice")).to_be_empty()
+
+
+def test_a_saved_picture_can_be_chosen_with_a_button(page: Page, tmp_path: Path) -> None:
+    draw(page, "red cube")
+    file = save(page, "Picture", tmp_path)
+    draw(page, "gray cube")
+    with page.expect_file_chooser() as chooser:
+        page.get_by_role("button", name="Open picture").click()
+    chooser.value.set_files(file)
+    expect(part(page, "run")).to_contain_text("red cube; seed 0")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("other.png", b"\x89PNG\r\n\x1a\n" + b"\xff" * 40),
+        ("empty.png", b""),
+        ("text.txt", b"hello"),
+        ("cut.png", b"\x89PNG\r\n\x1a\n\0\0\0\x20tEXtddpm\0"),
+    ],
+)
+def test_a_file_that_carries_nothing_is_named_and_changes_nothing(
+    page: Page, tmp_path: Path, name: str, content: bytes
+) -> None:
+    draw(page, "red cube")
+    (tmp_path / name).write_bytes(content)
+    drop(page, tmp_path / name)
+    if name == "cut.png":  # an empty query restores nothing
+        expect(page.locator("#notice")).to_be_empty()
+    else:
+        expect(part(page, "status")).to_contain_text(f"{name} does not say how it was drawn")
+    expect(part(page, "run")).to_contain_text("red cube; seed 0")
+
+
+def test_a_forged_picture_is_checked_like_a_link(page: Page, tmp_path: Path) -> None:
+    info = PngInfo()
+    info.add_text("ddpm", "labels=pink+cube&seed=-1&sampler=x&steps=7&guidance=99")
+    Image.new("RGB", (64, 64)).save(tmp_path / "forged.png", pnginfo=info)
+    drop(page, tmp_path / "forged.png")
+    for problem in ("Not ticked: pink cube", "The seed “-1”", "The sampler “x”", "The steps “7”", "The guidance “99”"):
+        expect(page.locator("#notice")).to_contain_text(problem)
+
+
+def test_the_query_of_a_picture_is_that_of_the_link() -> None:
+    settings = Settings("sde-dpm++", 25, 2.5)
+    assert recipe.query(["red cube", "cyan sphere"], 7, settings) == (
+        "labels=red+cube,cyan+sphere&seed=7&sampler=sde-dpm%2B%2B&steps=25&guidance=2.5"
+    )
+    empty = recipe.query([], 2**53 - 1, Settings("ddim", 1, 0.0))
+    assert empty == "labels=&seed=9007199254740991&sampler=ddim&steps=1&guidance=0"

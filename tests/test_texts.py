@@ -95,6 +95,7 @@ COMPOSED = {
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
     "redraw.${name}": [f"redraw.{amount}" for amount in ("little", "some", "much", "all")],
     "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
+    "share.from_${source}": ["share.from_link", "share.from_picture"],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
     'stage.${WORDS[group][done ? "done" : "open"]}': [
         f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra")

@@ -6,7 +6,7 @@ from typing import Any, Literal
 import gradio as gr
 import torch
 from gradio.utils import is_in_or_equal
-from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
+from gradio_client.utils import is_file_obj_with_meta
 
 from ddpm.demo.api.reports import Emergence, Heat, Report, Sight, heat, report
 from ddpm.demo.checks import Check, one_of
@@ -17,6 +17,7 @@ from ddpm.export import enlarge
 from ddpm.influence import influence
 from ddpm.labels import LABELS, check
 from ddpm.pictures import read_picture
+from ddpm.recipe import png_info
 from ddpm.trajectory import to_picture
 
 Sampler = Literal["ddpm", "ddim", "dpm++", "sde-dpm++"]
@@ -68,7 +69,7 @@ class Drawing:
         """
         scene, settings = check(labels), self.studio.pipeline.settings(sampler, steps, guidance)
         x0 = self.studio.trajectory(scene, seed, settings).x0[-1]
-        picture = picture_file(self.owner, to_picture(x0[0]))
+        picture = picture_file(self.owner, to_picture(x0[0]), info=png_info(scene, seed, settings))
         return picture, report(scene, seed, settings, self.studio.evaluator(x0)[0])
 
     def trajectory(

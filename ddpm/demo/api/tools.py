@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import gradio.mcp
 from gradio.utils import get_upload_folder, is_in_or_equal
-from gradio_client import handle_file  # type: ignore[import-untyped]
+from gradio_client import handle_file
 from gradio_client.utils import is_file_obj_with_meta
 
 FILES = "/gradio_api/file="

@@ -11,7 +11,7 @@ from typing import Any
 import gradio as gr
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_upload_folder, is_in_or_equal
-from gradio_client.utils import is_file_obj_with_meta  # type: ignore[import-untyped]
+from gradio_client.utils import is_file_obj_with_meta
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware

@@ -11,6 +11,7 @@ import gradio as gr
 from gradio.blocks import Block
 from gradio.processing_utils import hash_bytes, save_bytes_to_cache
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from ddpm.trajectory import Trajectory
 
@@ -58,10 +59,10 @@ def run_file(owner: Block, run: Trajectory, format: Format) -> File:
     return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{ending}", mime)
 
 
-def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png") -> File:
-    """Keep a picture as PNG, pixel for pixel."""
+def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png", info: PngInfo | None = None) -> File:
+    """Keep a picture as PNG, pixel for pixel; info: what it carries, see `ddpm.recipe`."""
     buffer = BytesIO()
-    picture.save(buffer, "PNG")
+    picture.save(buffer, "PNG", pnginfo=info)
     return cached(owner, buffer.getvalue(), name, "image/png")
 
 

@@ -1,15 +1,16 @@
-// Shows what a link has restored, until a run is asked for: the value is empty, or a list of [name of a text, values].
+// Shows what a link or a picture has restored, until a run is asked for: the value is empty, or a list of [name of a
+// text, values].
 import { follow } from "../shared/runs.js";
 import { say } from "../shared/texts.js";
 
 export function mount(element, page) {
   const box = element.querySelector("div");
-  let linked = false; // whether the next run is the link's own
+  let own = false; // whether the next run is that of the link or the picture
 
   function draw() {
     const lines = (page.value || []).map(([name, values]) => {
       const line = document.createElement("p");
-      line.classList.toggle("problem", name !== "share.restored");
+      line.classList.toggle("problem", !name.startsWith("share.from_"));
       say(line, name, values);
       return line;
     });
@@ -19,11 +20,11 @@ export function mount(element, page) {
   draw();
   page.changed(() => {
     draw();
-    linked = new URLSearchParams(location.search).has("labels");
+    own = (page.value || []).some(([, { drawn }]) => drawn);
   });
   follow(({ state }) => {
     if (state !== "asked") return;
-    if (!linked) box.replaceChildren();
-    linked = false;
+    if (!own) box.replaceChildren();
+    own = false;
   });
 }

@@ -1,7 +1,7 @@
-// From the values of the controls to the same with what the page's address says of them, then the scene, and the notice
-// on it. What cannot be used is left out, and named. allowed: see `_restore` in share.py.
-export function restore(values, allowed) {
-  const wanted = new URLSearchParams(location.search);
+// From the values of the controls to the same with what a query says of them, then the scene, and the notice on it. What
+// cannot be used is left out, and named. allowed: see `_restore` in share.py. source: "link" or "picture".
+export function restore(values, allowed, query = location.search, source = "link") {
+  const wanted = new URLSearchParams(query);
   let [cubes, spheres, cylinders, seed, sampler, steps, guidance] = values;
   const problems = [];
   let restored = false;
@@ -58,7 +58,12 @@ export function restore(values, allowed) {
     guidance = asked;
   });
 
-  const notice = [...(restored ? [["share.restored", {}]] : []), ...problems];
+  // drawn: whether a run follows at once. at: tells the same picture from itself when it is opened again.
+  const facts = { drawn: Boolean(wanted.get("labels")), at: Date.now() };
+  const notice = [...(restored ? [[`share.from_${source}`, {}]] : []), ...problems].map(([name, values]) => [
+    name,
+    { ...values, ...facts },
+  ]);
   const scene = [...cubes, ...spheres, ...cylinders];
   return [cubes, spheres, cylinders, seed, sampler, steps, guidance, scene, notice.length ? notice : null];
 }

@@ -1,8 +1,10 @@
-// Saves files of the run that the stage shows, and keeps the address of the page pointing at it; see share.py.
+// Saves files of the run that the stage shows, keeps the address of the page pointing at it, and opens pictures that were
+// saved here, by the button or dropped anywhere on the page; see share.py.
 import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { follow } from "../shared/runs.js";
 import { labels as names, say, text } from "../shared/texts.js";
+import { recipe } from "./recipe.js";
 
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
@@ -18,7 +20,7 @@ export function mount(element, page) {
   }
 
   function draw() {
-    for (const button of element.querySelectorAll("button")) {
+    for (const button of element.querySelectorAll("button:not([data-role=open])")) {
       button.disabled = !run || (asked !== null && button.dataset.format !== undefined);
     }
     if (!run) return say(part("run"), "share.none");
@@ -82,8 +84,30 @@ export function mount(element, page) {
     }
   }
 
+  // Set everything to what a picture follows from; the server is not asked until it is drawn again.
+  async function open(file) {
+    const query = await recipe(file).catch(() => null);
+    if (query === null) return say(part("status"), "share.no_recipe", { name: file.name.slice(0, 60) });
+    page.value = query;
+    page.emit("click");
+  }
+
+  part("file").addEventListener("change", ({ target }) => {
+    if (target.files[0]) open(target.files[0]);
+    target.value = ""; // the same file may be chosen again
+  });
+  document.addEventListener("dragover", (event) => {
+    if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+  });
+  document.addEventListener("drop", (event) => {
+    const [file] = event.dataTransfer?.files ?? [];
+    if (!file) return;
+    event.preventDefault();
+    open(file);
+  });
   element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
+    if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
     if (button.dataset.role === "link") return copyLink();
     save(button.dataset.format);

@@ -47,13 +47,16 @@ class Controls:
 
 
 def share_row() -> gr.HTML:
-    """Build the row of files and the link, for the run that the stage shows."""
+    """Build the row of files and the link, for the run that the stage shows.
+
+    A click on the component is a picture that was opened, whose query is the value.
+    """
     template = asset("share/share.html").replace("__BUTTONS__", "".join(map(_save_button, FORMATS)))
     return part("share", None, template, elem_id="share", label="Take it with you")
 
 
 def link_notice() -> gr.HTML:
-    """Build the line that says what a link has restored, and what of it was wrong. It is empty without a link."""
+    """Build the line that says what a link or a picture has restored, and what of it was wrong; empty without one."""
     return part("notice", None, '<div role="status"></div>', elem_id="notice", label="Link")
 
 
@@ -92,6 +95,8 @@ def connect(
     presets.click(None, presets, controls.settings, js="(settings) => settings").then(None, inputs, js=ask("stage"))
     restored = demo.load(None, controls.all, [*controls.all, scene, notice], js=_restore(controls))
     restored.then(None, inputs, js=DRAW_LINKED)
+    opened = row.click(None, [*controls.all, row], [*controls.all, scene, notice], js=_restore(controls, picture=True))
+    opened.then(None, inputs, js=ask("stage"))
 
 
 DRAW_LINKED = f"""async (...inputs) => {{
@@ -101,7 +106,8 @@ DRAW_LINKED = f"""async (...inputs) => {{
 """The script that draws what a link asks for."""
 
 
-def _restore(controls: Controls) -> str:
+def _restore(controls: Controls, picture: bool = False) -> str:
+    """The script that sets the controls to what a link says, or the query that a picture carries: the last value."""
     allowed = {
         "labels": LABELS,
         "mostLabels": MAX_OBJECTS,
@@ -110,6 +116,8 @@ def _restore(controls: Controls) -> str:
         "steps": [value for _, value in controls.steps.choices],
         "guidance": [controls.guidance.minimum, controls.guidance.maximum],
     }
+    if picture:
+        return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)}, values.pop(), 'picture')"
     return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)})"
 
 

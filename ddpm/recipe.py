@@ -1,0 +1,27 @@
+"""What a picture follows from, as text: what a link to the page holds, and what our PNG files carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import quote
+
+from PIL.PngImagePlugin import PngInfo
+
+from ddpm.pipeline import Settings
+
+KEYWORD = "ddpm"
+"""Of the PNG's text chunk."""
+
+
+def query(scene: Sequence[str], seed: int, settings: Settings) -> str:
+    """The query of a link, such as labels=red+cube,cyan+sphere&seed=7&sampler=dpm%2B%2B&steps=10&guidance=2."""
+    labels = ",".join(label.replace(" ", "+") for label in scene)
+    sampler, guidance = quote(settings.sampler, safe=""), f"{settings.guidance:.15g}"
+    return f"labels={labels}&seed={seed}&sampler={sampler}&steps={settings.steps}&guidance={guidance}"
+
+
+def png_info(scene: Sequence[str], seed: int, settings: Settings) -> PngInfo:
+    """The same for Pillow's `Image.save(..., pnginfo=)`; the page reads it where such a file is dropped on it."""
+    info = PngInfo()
+    info.add_text(KEYWORD, query(scene, seed, settings))
+    return info
