@@ -15,8 +15,9 @@ from training import judging, predictions
 from training.loop.predicted import Predictions
 from training.measures.judging import calibration_error, on_the_way
 from training.predictions import draw, predict
-from training.render import random_scenes, render
+from training.render import random_scenes
 from training.scene.placement import Scene
+from training.scene.tracer import render
 
 
 @pytest.fixture(scope="module")

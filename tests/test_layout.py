@@ -5,8 +5,8 @@ import torch
 
 from ddpm.networks import build
 from training.loop.layout import WithLayout, pixel_weights
-from training.render import layouts
 from training.scene.placement import Scene, SceneObject
+from training.scene.tracer import layouts
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
 

@@ -11,9 +11,9 @@ import torch
 from PIL import Image
 
 from ddpm.labels import LABELS
-from training.render import first_hits, render
 from training.scene.geometry import Objects
 from training.scene.placement import Scene, SceneObject, read_scenes
+from training.scene.tracer import first_hits, render
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
 CPU = torch.device("cpu")

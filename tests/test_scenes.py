@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ddpm.labels import LABELS
-from training.render import MIN_VISIBLE, random_scenes, visible_shares
+from training.render import MIN_VISIBLE, random_scenes
 from training.scene.placement import (
     COUNT_WEIGHTS,
     MIN_DISTANCE,
@@ -17,6 +17,7 @@ from training.scene.placement import (
     random_scene,
     read_scenes,
 )
+from training.scene.tracer import visible_shares
 
 
 def test_count_weights_are_a_distribution_over_0_to_5():

@@ -13,8 +13,8 @@ import numpy as np
 from PIL import Image
 
 from ddpm import IMAGE_SIZE, terminal
-from training.render import render
 from training.scene.placement import read_scenes
+from training.scene.tracer import render
 
 COLUMNS = 8
 DIFFERENCE_GAIN = 8

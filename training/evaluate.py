@@ -6,6 +6,9 @@ evaluator also judges rendered pictures, which are right by definition: no drawi
 `exact_match` asks for exactly the requested objects, each once, where the evaluator can count; `exact_match_labels` is
 the share by labels alone, to which an object drawn twice looks right.
 
+Under `torchrun --nproc-per-node N -m training.evaluate ...` or `accelerate launch`, N processes share the drawing; the
+figures stay the same.
+
 With --images OUT the first seed's pictures are kept as the lab's hand-in asks for them: OUT/SPEC/0.png, 1.png, ..., a
 grid of 8 columns OUT/SPEC.png for each spec, and the denoising of one scene, OUT/denoising.png.
 """
@@ -18,7 +21,7 @@ from pathlib import Path
 from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.samplers import SAMPLERS
 from ddpm.scores import judge, table
-from training.loop import dataset
+from training.loop import dataset, processes
 from training.measures.drawing import draw, save_images
 from training.measures.reports import make_place
 
@@ -40,13 +43,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
     parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
     args = parser.parse_args(arguments)
+    main_process = processes.is_main()
     if args.seeds < 1:
         parser.error("--seeds must be at least 1")
 
     try:  # everything is read and checked before the first picture is drawn
         specs = {path: labels.read_spec(path) for path in args.spec}
-        evaluator = Evaluator.from_pretrained(args.evaluator)
-        pipe = Pipeline.from_pretrained(args.checkpoint)
+        evaluator = Evaluator.from_pretrained(args.evaluator, processes.device())
+        pipe = Pipeline.from_pretrained(args.checkpoint, processes.device())
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
         renders = dataset.load(args.renders) if args.renders else None
         make_place(args.json)
@@ -66,12 +70,16 @@ def main(arguments: list[str] | None = None) -> None:
     results = []
     for path, scenes in specs.items():
         images, seconds = draw(pipe, scenes, args.seeds, settings)
+        if not main_process:
+            continue
         if args.images:
             save_images(images[0], args.images / Path(path).stem)
         figures = judge(evaluator, images, scenes)
         seconds_per_image = round(seconds / (args.seeds * len(scenes)), 5)
         results.append({"spec": path, **figures, "seconds_per_image": seconds_per_image, **asdict(settings)})
 
+    if not main_process:
+        return
     report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
     if renders is not None:
         images, conditions = renders

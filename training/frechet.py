@@ -6,7 +6,8 @@
 The first `count` pictures of the folder name the label sets and are the truth. The distance between them and the next
 `count` ones is the floor: what two sets of real pictures are apart. Distances of different counts must not be
 compared: small samples look farther apart than they are. With --second-opinion also the kernel distance of the same
-pictures, in the features of a network that is not ours (see `training.measures.kernel`).
+pictures, in the features of a network that is not ours (see `training.measures.kernel`). Processes of `torchrun` share
+the drawing.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from typing import Any
 
 from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.samplers import SAMPLERS
-from training.loop import dataset
+from training.loop import dataset, processes
 from training.measures import kernel
+from training.measures.drawing import draw
 from training.measures.frechet import frechet_distance
 from training.measures.reports import make_place
 
@@ -41,8 +43,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--json", required=True, type=Path, help="where the figures go")
     args = parser.parse_args(arguments)
     try:
-        pipe = Pipeline.from_pretrained(args.checkpoint)
-        evaluator = Evaluator.from_pretrained(args.evaluator)
+        pipe = Pipeline.from_pretrained(args.checkpoint, processes.device())
+        evaluator = Evaluator.from_pretrained(args.evaluator, processes.device())
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
         images, conditions = dataset.load(args.data)
         if not 2 <= args.count <= len(images) // 2:
@@ -51,8 +53,10 @@ def main(arguments: list[str] | None = None) -> None:
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
+    drawn = draw(pipe, [labels.decode(row) for row in conditions[: args.count]], 1, settings)[0][0]
+    if not processes.is_main():
+        return
     real = evaluator.features(dataset.to_float(images[: 2 * args.count]))
-    drawn = pipe.generate([labels.decode(row) for row in conditions[: args.count]], **asdict(settings))
     report: dict[str, Any] = {
         "checkpoint": args.checkpoint,
         "count": args.count,

@@ -1,9 +1,9 @@
 """A second task for a network in training: to say what stands where.
 
 The loss on pixels hardly tells a cube from a cylinder of the same color: a few pixels differ. Asked for the layout as
-well (see `training.render.layouts`), from its features halfway, a network has to settle early which object goes where,
-and hears of it when it is wrong. The idea is that of REPA (Yu et al. 2024) with the scene's own truth as the goal. The
-head that answers is thrown away after training: the network that draws is as it was.
+well (see `training.scene.tracer.layouts`), from its features halfway, a network has to settle early which object goes
+where, and hears of it when it is wrong. The idea is that of REPA (Yu et al. 2024) with the scene's own truth as the
+goal. The head that answers is thrown away after training: the network that draws is as it was.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class WithLayout(nn.Module):
 def pixel_weights(layouts: Tensor, focus: float) -> Tensor:
     """How much each pixel counts in the loss: float32 (N, 1, 64, 64) with a mean of 1.
 
-    layouts: int (N, 16, 16) as of `training.render.layouts`. Cells that show an object, and those around them, count
-    1 + focus times as much as the rest. The best answer at a pixel is the same under any weights; they say where a
-    network spends its strength, and most of a picture is plain ground.
+    layouts: int (N, 16, 16) as of `training.scene.tracer.layouts`. Cells that show an object, and those around them,
+    count 1 + focus times as much as the rest. The best answer at a pixel is the same under any weights; they say where
+    a network spends its strength, and most of a picture is plain ground.
     """
     near = F.max_pool2d((layouts < NUM_LABELS).float()[:, None], 3, stride=1, padding=1)  # (N, 1, 16, 16)
     weights = 1 + focus * F.interpolate(near, scale_factor=4.0, mode="nearest")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,19 +18,26 @@ from ddpm.pictures import sheet
 from ddpm.pipeline import BATCH, Settings
 from ddpm.scores import Scenes
 from ddpm.trajectory import to_picture
+from training.loop import processes
 
 
 def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tuple[Tensor, float]:
     """Images (seeds, N, 3, 64, 64) of N scenes and the seconds they took; no two share their noise.
 
-    Image i of a call has the seed `seed + i`, so that the repetitions are spaced by N.
+    Image i of a call has the seed `seed + i`, so that the repetitions are spaced by N. Processes share the work.
     """
     start = time.perf_counter()
-    images = [
-        pipe.generate(scenes, seed=repetition * len(scenes), **asdict(settings))
-        for repetition in tqdm(range(seeds), desc="seeds", leave=False)
-    ]
-    return torch.stack(images), time.perf_counter() - start
+    count = len(scenes)
+    jobs = [(seed, first) for seed in range(0, seeds * count, count) for first in range(0, count, BATCH)]
+
+    def work(some: Sequence[tuple[int, int]]) -> list[Tensor]:
+        return [
+            pipe.generate(scenes[first : first + BATCH], seed=seed + first, **asdict(settings))
+            for seed, first in tqdm(some, desc="batches", leave=False, disable=not processes.is_main())
+        ]
+
+    images = torch.cat(processes.map_shared(work, jobs))
+    return images.unflatten(0, (seeds, count)), time.perf_counter() - start
 
 
 def save_images(images: Tensor, folder: Path) -> None:
