@@ -94,6 +94,13 @@ def _add_settings(command: argparse.ArgumentParser) -> None:
     command.add_argument("--steps", type=int, help="number of denoising steps")
     command.add_argument("--guidance", type=float, help="how strongly the labels count, 0 to 20")
     command.add_argument(
+        "--evaluator-guidance",
+        type=float,
+        metavar="SCALE",
+        help="let the evaluator steer, up to 100 (default: off)",
+    )
+    _add_evaluator(command)
+    command.add_argument(
         "--checkpoint", help="a folder, or a model of the Hugging Face Hub (default: checkpoints/default)"
     )
 

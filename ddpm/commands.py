@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ddpm import comparison, hub, scores
 from ddpm.evaluator import Evaluator, predicted_labels
+from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.export import write_file, write_gif, write_mp4
 from ddpm.labels import LABEL_ID, LABELS, check, read_spec
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
@@ -159,6 +160,8 @@ def _evaluator(args: argparse.Namespace) -> Evaluator:
 def _draw(args: argparse.Namespace) -> Trajectory:
     scene = check(args.labels)
     pipe = _pipeline(args.checkpoint)
+    if args.evaluator_guidance is not None:
+        pipe = pipe.steered(EvaluatorGuidance(_evaluator(args), args.evaluator_guidance))
     return _run(pipe, scene, args.seed, pipe.settings(args.sampler, args.steps, args.guidance))
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 from collections.abc import Callable
 
 import torch
+from torch import nn
+
+from ddpm import IMAGE_SHAPE
+from ddpm.labels import NUM_LABELS
 
 log = logging.getLogger(__name__)
 
@@ -43,3 +48,10 @@ def working(device: torch.device, trial: Callable[[torch.device], object]) -> to
         log.warning("mps is not used, the CPU runs the network: %s", str(error).partition("\n")[0])
         return torch.device("cpu")
     return device
+
+
+@torch.no_grad()
+def trial(network: nn.Module, device: torch.device) -> None:
+    """Run the network once on a device. Raises what torch raises where it cannot."""
+    x, time, conditions = torch.zeros(1, *IMAGE_SHAPE), torch.ones(1), torch.zeros(1, NUM_LABELS)
+    copy.deepcopy(network).to(device)(x.to(device), time.to(device), conditions.to(device)).cpu()

@@ -137,6 +137,10 @@ class Evaluator:
         """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""
         return self._batched(self.network, x)
 
+    def logits(self, x: Tensor) -> Tensor:
+        """The logits (N, 24) of the probabilities, on the evaluator's device; x (N, 3, 64, 64) may ask for gradient."""
+        return self.network.get_submodule("fc.0")(self._trunk(x.to(self.device, self.dtype))).float()
+
     def counts(self, x: Tensor) -> Tensor:
         """How many of each label are in images x (N, 3, 64, 64) in [-1, 1]: int64 (N, 24), 0, 1, or 2 for two and more.
 

@@ -18,16 +18,15 @@ from ddpm.backends import Switching, openvino
 from ddpm.batching import Batcher
 from ddpm.denoiser import Denoiser, Network
 from ddpm.labels import brief
-from ddpm.precision import cpu_dtype
+from ddpm.precision import cpu_dtype, fitted
 from ddpm.samplers import SAMPLERS, Step, sample
 
 MAX_SEED = 2**63 - 1
 MAX_GUIDANCE = 20.0
 BATCH = 64  # images that `generate` denoises together
 if TYPE_CHECKING:
+    from ddpm.evaluator_guidance import EvaluatorGuidance
     from ddpm.trajectory import Trajectory
-
-DTYPES = (torch.float32, torch.bfloat16)
 
 
 @dataclass(frozen=True)
@@ -68,11 +67,12 @@ class Pipeline:
         self.config = config
         self.device = torch.device(device)
         self.dtype = dtype
-        self.network = _fitted(network, self.device, dtype).eval()
+        self.network = fitted(network, self.device, dtype).eval()
         self._backend: Switching | None = None
         self._batcher: Batcher | None = None
         self._before: Callable[[], None] = _nothing
         self._elsewhere: Elsewhere | None = None
+        self._steering: EvaluatorGuidance | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
@@ -93,7 +93,7 @@ class Pipeline:
         except FileNotFoundError as error:
             raise checkpoint.CheckpointError(str(error)) from error
         if device is None:
-            device = devices.working(devices.best(), lambda mps: _trial(network, mps))
+            device = devices.working(devices.best(), lambda mps: devices.trial(network, mps))
         device = torch.device(device)
         if dtype is None:
             dtype = cpu_dtype() if device.type == "cpu" else torch.float32
@@ -161,6 +161,12 @@ class Pipeline:
                 return self._fastest()(x, time, labels)
 
         other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64))
+        return other
+
+    def steered(self, steering: "EvaluatorGuidance") -> "Pipeline":
+        """A pipeline on the same network whose runs also follow an evaluator, see `ddpm.evaluator_guidance`."""
+        other = copy.copy(self)
+        other._steering = steering
         return other
 
     def ask(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
@@ -302,39 +308,11 @@ class Pipeline:
         schedule = self.config.schedule
         # Alone, one run computes all its steps in one way; shared forwards are run by whatever is fastest meanwhile
         network = self._fastest() if self._batcher is None else self.ask
-        denoiser = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
+        plain = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
+        denoiser = self._steering.around(plain) if self._steering else plain
         x, conditions = x.to(self.device), conditions.to(self.device)
         path = noise.Brownian(seeds, schedule, self.device)
         return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=path, start=start)
-
-
-def _fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
-    """The network with its weights where and as the pipeline needs them: itself, or a copy where that changes it."""
-    if dtype not in DTYPES:
-        raise ValueError(f"dtype must be {' or '.join(map(str, DTYPES))}, not {dtype!r}")
-    heavy = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-    inner = {weight for m in network.modules() if isinstance(m, heavy) for weight in m.parameters(recurse=False)}
-    if all(
-        weight.device.type == device.type
-        and device.index in (None, weight.device.index)
-        and weight.dtype == (dtype if weight in inner else torch.float32)
-        for weight in network.parameters()
-    ):
-        return network
-    network = copy.deepcopy(network).to(device, torch.float32)
-    if dtype == torch.bfloat16:
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        for layer in network.modules():
-            if isinstance(layer, heavy):
-                layer.to(dtype)  # once, where autocast would convert the same weights at every forward
-    return network
-
-
-@torch.no_grad()
-def _trial(network: nn.Module, device: torch.device) -> None:
-    """Run the network once on a device. Raises what torch raises where it cannot."""
-    x, time, conditions = torch.zeros(1, *IMAGE_SHAPE), torch.ones(1), torch.zeros(1, labels.NUM_LABELS)
-    copy.deepcopy(network).to(device)(x.to(device), time.to(device), conditions.to(device)).cpu()
 
 
 def _nothing() -> None:

@@ -1,11 +1,15 @@
 """Where bfloat16 pays: it is fast on hardware with instructions for it, and hopeless elsewhere."""
 
+import copy
 import time
 from collections.abc import Callable
 from functools import lru_cache
 
 import torch
+from torch import nn
 from torch.nn.functional import conv2d
+
+DTYPES = (torch.float32, torch.bfloat16)
 
 
 def has_native_bf16(device: str | torch.device) -> bool:
@@ -30,6 +34,31 @@ def cpu_dtype() -> torch.dtype:
     x, weight = (tensor.to(torch.bfloat16, memory_format=torch.channels_last) for tensor in (x, weight))
     native = _best_seconds(lambda: conv2d(x, weight, padding=1))
     return torch.bfloat16 if native < 4 * plain else torch.float32
+
+
+def fitted(network: nn.Module, device: torch.device, dtype: torch.dtype) -> nn.Module:
+    """The network with its weights on a device, and inside its layers in a precision: itself, or a copy.
+
+    Raises ValueError for a dtype other than float32 and bfloat16.
+    """
+    if dtype not in DTYPES:
+        raise ValueError(f"dtype must be {' or '.join(map(str, DTYPES))}, not {dtype!r}")
+    heavy = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+    inner = {weight for m in network.modules() if isinstance(m, heavy) for weight in m.parameters(recurse=False)}
+    if all(
+        weight.device.type == device.type
+        and device.index in (None, weight.device.index)
+        and weight.dtype == (dtype if weight in inner else torch.float32)
+        for weight in network.parameters()
+    ):
+        return network
+    network = copy.deepcopy(network).to(device, torch.float32)
+    if dtype == torch.bfloat16:
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for layer in network.modules():
+            if isinstance(layer, heavy):
+                layer.to(dtype)  # once, where autocast would convert the same weights at every forward
+    return network
 
 
 def _best_seconds(call: Callable[[], object], repeats: int = 5) -> float:

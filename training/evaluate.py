@@ -19,6 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from ddpm import Evaluator, Pipeline, labels, terminal
+from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.samplers import SAMPLERS
 from ddpm.scores import judge, table
 from training.loop import dataset, processes
@@ -42,6 +43,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
     parser.add_argument("--steps", type=int, help="instead of the checkpoint's own")
     parser.add_argument("--guidance", type=float, help="instead of the checkpoint's own")
+    parser.add_argument(
+        "--evaluator-guidance", type=float, metavar="SCALE", help="let the evaluator steer the drawing (off by default)"
+    )
     args = parser.parse_args(arguments)
     main_process = processes.is_main()
     if args.seeds < 1:
@@ -51,6 +55,8 @@ def main(arguments: list[str] | None = None) -> None:
         specs = {path: labels.read_spec(path) for path in args.spec}
         evaluator = Evaluator.from_pretrained(args.evaluator, processes.device())
         pipe = Pipeline.from_pretrained(args.checkpoint, processes.device())
+        if args.evaluator_guidance is not None:
+            pipe = pipe.steered(EvaluatorGuidance(evaluator, args.evaluator_guidance))
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
         renders = dataset.load(args.renders) if args.renders else None
         make_place(args.json)
@@ -76,7 +82,8 @@ def main(arguments: list[str] | None = None) -> None:
             save_images(images[0], args.images / Path(path).stem)
         figures = judge(evaluator, images, scenes)
         seconds_per_image = round(seconds / (args.seeds * len(scenes)), 5)
-        results.append({"spec": path, **figures, "seconds_per_image": seconds_per_image, **asdict(settings)})
+        steered = {} if args.evaluator_guidance is None else {"evaluator_guidance": args.evaluator_guidance}
+        results.append({"spec": path, **figures, "seconds_per_image": seconds_per_image, **asdict(settings), **steered})
 
     if not main_process:
         return
