@@ -166,6 +166,26 @@ def test_empty_scenes_alone_have_no_accuracy_but_are_drawn(work: Path) -> None:
     assert result["exact_match"] is not None
 
 
+def test_the_hand_in_is_one_command(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = work / "hand-in"
+    places = ["--checkpoint", str(work / "model"), "--evaluator", str(work / "evaluator"), "--seeds", "1"]
+    evaluate.main(
+        [*places, "--spec", str(work / "first.json"), "--spec", str(work / "second.json"), "--images", str(out)]
+    )
+    written = {file.relative_to(out).as_posix() for file in out.rglob("*") if file.is_file()}
+    pictures = {"first/0.png", "first/1.png", "first/2.png", "second/0.png"}
+    assert written == pictures | {"first.png", "second.png", "denoising.png", "scores.json"}
+    assert [spec["images"] for spec in json.loads((out / "scores.json").read_text())["specs"]] == [3, 1]
+    evaluate.main([*places, "--spec", str(work / "first.json")])  # without a file: the table alone
+    assert capsys.readouterr().out.count("first.json") == 2
+
+
+def test_the_evaluator_may_steer_what_it_judges(work: Path) -> None:
+    report = run(work, "--seeds", "1", "--evaluator-guidance", "5")
+    assert report["specs"][0]["evaluator_guidance"] == 5
+    assert "evaluator_guidance" not in run(work, "--seeds", "1")["specs"][0]
+
+
 def test_no_two_images_share_their_noise(work: Path) -> None:
     pipe = Pipeline(*checkpoint.load(work / "model"))  # in float32, whatever the machine
     settings = Settings("ddim", steps=1, guidance=0.0)  # unconditional: pictures differ by their noise alone

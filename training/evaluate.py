@@ -10,7 +10,9 @@ Under `torchrun --nproc-per-node N -m training.evaluate ...` or `accelerate laun
 figures stay the same.
 
 With --images OUT the first seed's pictures are kept as the lab's hand-in asks for them: OUT/SPEC/0.png, 1.png, ..., a
-grid of 8 columns OUT/SPEC.png for each spec, and the denoising of one scene, OUT/denoising.png.
+grid of 8 columns OUT/SPEC.png for each spec, the denoising of one scene, OUT/denoising.png, and the scores.
+
+With --evaluator-guidance SCALE the evaluator steers the drawing that it judges; docs/QUALITY.md says what that buys.
 """
 
 import argparse
@@ -37,7 +39,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")
     parser.add_argument("--seeds", type=int, default=5, help="how often each spec is drawn (default 5)")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
-    parser.add_argument("--json", required=True, type=Path, help="where the figures go")
+    parser.add_argument("--json", type=Path, help="where the figures go (default: OUT/scores.json, with --images)")
     parser.add_argument("--images", type=Path, metavar="OUT", help="a folder for the first seed's pictures and sheets")
     parser.add_argument("--renders", help="a rendered folder for the evaluator to judge, beside the drawn pictures")
     parser.add_argument("--sampler", choices=sorted(SAMPLERS), help="instead of the checkpoint's own")
@@ -48,6 +50,7 @@ def main(arguments: list[str] | None = None) -> None:
     )
     args = parser.parse_args(arguments)
     main_process = processes.is_main()
+    out = args.json or (args.images / "scores.json" if args.images else None)
     if args.seeds < 1:
         parser.error("--seeds must be at least 1")
 
@@ -59,7 +62,6 @@ def main(arguments: list[str] | None = None) -> None:
             pipe = pipe.steered(EvaluatorGuidance(evaluator, args.evaluator_guidance))
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
         renders = dataset.load(args.renders) if args.renders else None
-        make_place(args.json)
         names = [Path(path).stem for path in specs]
         if args.images and len(set(names)) < len(names):
             raise ValueError(
@@ -68,6 +70,8 @@ def main(arguments: list[str] | None = None) -> None:
         if args.images:
             for name in names:
                 (args.images / name).mkdir(parents=True, exist_ok=True)
+        if out:
+            make_place(out)
         if empty := [path for path, scenes in specs.items() if not scenes]:
             raise ValueError(f"{empty[0]} holds no scene")
     except (OSError, ValueError) as error:
@@ -94,7 +98,8 @@ def main(arguments: list[str] | None = None) -> None:
         report["renders"] = {"data": args.renders, **judge(evaluator, dataset.to_float(images)[None], scenes)}
     if args.images:
         pipe.trajectory([DENOISING_SCENE], **asdict(settings)).save_strip(args.images / "denoising.png")
-    args.json.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
+    if out:
+        out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))
 
 
