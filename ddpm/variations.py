@@ -42,9 +42,9 @@ def walk(pipe: Pipeline, start: End, end: End, count: int, settings: Settings) -
 def walk_steps(pipe: Pipeline, start: End, end: End, count: int, settings: Settings) -> Iterator[Step]:
     """Return a generator of denoising Steps of `count` >= 2 images on the way from one scene and seed to another.
 
-    The noise turns from the one to the other (`slerp`), the condition moves straight. The first and the last picture
-    are those of the ends. Raises ValueError for a count below 2 and for a sampler that is not deterministic,
-    LabelError.
+    The noise turns from the one to the other (`slerp`), labels are exchanged one at a time (`turnover`), so that every
+    picture is asked for a scene. The first and the last are those of the ends. Raises ValueError for a count below 2
+    and for a sampler that is not deterministic, LabelError.
     """
     if count < 2:
         raise ValueError(f"a walk needs at least 2 pictures, not {count}")
@@ -55,10 +55,31 @@ def walk_steps(pipe: Pipeline, start: End, end: End, count: int, settings: Setti
     (scene_a, seed_a), (scene_b, seed_b) = start, end
     share = torch.linspace(0, 1, count)
     noise_a, noise_b = pipe.noise([seed_a, seed_b])
-    condition_a, condition_b = encode([scene_a, scene_b])
     x = slerp(noise_a, noise_b, share)  # (count, 3, 64, 64)
-    conditions = torch.lerp(condition_a, condition_b, share[:, None])  # (count, 24)
-    return pipe.denoise(x, conditions, settings)
+    return pipe.denoise(x, encode(turnover(scene_a, scene_b, count)), settings)
+
+
+def turnover(start: Sequence[str], end: Sequence[str], count: int) -> list[tuple[str, ...]]:
+    """Label sets for `count` >= 2 stops from one to another: each is a scene, and labels are exchanged one at a time.
+
+    A label gives way to one of the same shape where there is such, then to one of the same color.
+    """
+    leaving = [label for label in start if label not in end]
+    coming = [label for label in end if label not in start]
+    moves: list[tuple[str | None, str | None]] = []
+    for part in (1, 0, slice(0)):  # the shape, the color, nothing at all
+        for old in list(leaving):
+            match = next((new for new in coming if new.split()[part] == old.split()[part]), None)
+            if match:
+                moves.append((old, match))
+                leaving.remove(old)
+                coming.remove(match)
+    moves += [(old, None) for old in leaving] + [(None, new) for new in coming]
+    scenes = [tuple(start)]
+    for gone, added in moves:
+        kept = [added if label == gone else label for label in scenes[-1]] if gone else [*scenes[-1], added]
+        scenes.append(tuple(label for label in kept if label))
+    return [scenes[round(i * len(moves) / (count - 1))] for i in range(count)]
 
 
 def redraw(

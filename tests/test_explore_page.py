@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from conftest import ConstantJudge, tick
+from conftest import SEEN, ConstantJudge, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline
@@ -13,6 +13,7 @@ from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Pictures, gallery, redraw_picture, walk_pictures, walking
 from ddpm.demo.explore import REST, now_and_then
 from ddpm.labels import LabelError
+from ddpm.variations import turnover
 
 SCENE, OTHER = ["red cube", "gray cylinder"], ["red cube", "blue sphere"]  # the judge sees the first
 
@@ -31,12 +32,14 @@ def test_a_gallery_holds_one_picture_a_seed_and_its_verdict(studio: Studio):
     assert all(pictures.verdicts == () for pictures in before)
 
 
-def test_on_a_walk_only_what_both_ends_want_must_be_there(studio: Studio):
+def test_on_a_walk_each_stop_is_judged_by_what_it_was_asked_for(studio: Studio):
     settings = studio.pipeline.settings("ddim", 2)
     *_, last = walk_pictures(studio, (SCENE, 0), (OTHER, 0), 5, settings)
     assert last.images.shape == (5, 3, 64, 64)
-    assert [list(verdict["missing"]) for verdict in last.verdicts] == [[], [], [], [], ["blue sphere"]]
-    assert [list(verdict["unrequested"]) for verdict in last.verdicts] == [[], [], [], [], ["gray cylinder"]]
+    for scene, verdict in zip(turnover(SCENE, OTHER, 5), last.verdicts, strict=True):
+        assert list(verdict["missing"]) == [label for label in scene if label not in SEEN]
+        assert set(verdict["found"]) | set(verdict["missing"]) == set(scene)
+        assert list(verdict["unrequested"]) == [label for label in SEEN if label not in scene]
 
 
 def test_a_walk_takes_a_sampler_without_chance(pipeline: Pipeline):
@@ -144,7 +147,7 @@ def test_a_walk_leads_through_its_stops(page: Page):
     seen = []
     for key, stop in (("Home", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("End", 5)):
         slider.press(key)
-        expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 5")
+        expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 5: red cube, cyan sphere")
         seen.append(page.evaluate(picture))
     assert len(set(seen)) == 4
     slider.fill("1.4")  # between two stops there is no picture that the model drew
@@ -164,6 +167,10 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
     finish(page, "walk")
     expect(page.locator(".walk .state")).to_contain_text("DPM-Solver++ is used")
     expect(page.locator(".walk [data-part=to]")).to_have_text("blue cube")
+    stops = [*["red cube, cyan sphere"] * 2, *["blue cube, cyan sphere"] * 4, *["blue cube"] * 2]
+    for stop, labels in enumerate(stops, start=1):
+        page.locator(".walk .stops button").nth(stop - 1).click()
+        expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 8: {labels}")
 
 
 def test_a_picture_is_drawn_again_with_other_objects(page: Page):

@@ -1,14 +1,18 @@
 """Moving among pictures: along the sphere of noises, from scene to scene, and back into the noise."""
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ddpm import Pipeline
 from ddpm.influence import influence, telling_steps
+from ddpm.labels import LABELS, check
 from ddpm.trajectory import Trajectory
-from ddpm.variations import DETERMINISTIC, redraw, slerp, walk
+from ddpm.variations import DETERMINISTIC, redraw, slerp, turnover, walk
 
 SCENE, OTHER = ["red cube"], ["blue sphere", "gray cube"]
 
@@ -39,6 +43,50 @@ def test_a_walk_begins_and_ends_with_the_pictures_of_its_ends(pipeline: Pipeline
     assert path.shape == (4, 3, 64, 64)
     for picture, scene, seed in ((path[0], SCENE, 3), (path[3], OTHER, 8)):
         torch.testing.assert_close(picture, pipeline.generate([scene], seed, sampler, 4)[0], atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "count", "scenes"),
+    [
+        (["red cube"], ["red cube"], 3, [["red cube"]] * 3),
+        (["red cube"], ["blue cube"], 4, [["red cube"], ["red cube"], ["blue cube"], ["blue cube"]]),
+        # first to the same shape, then to the same color, then to anything
+        (
+            ["red cube", "gray sphere", "cyan cylinder"],
+            ["cyan cube", "gray cylinder", "blue sphere"],
+            4,
+            [
+                ["red cube", "gray sphere", "cyan cylinder"],
+                ["cyan cube", "gray sphere", "cyan cylinder"],
+                ["cyan cube", "blue sphere", "cyan cylinder"],
+                ["cyan cube", "blue sphere", "gray cylinder"],
+            ],
+        ),
+        (["red cube", "cyan sphere"], ["cyan sphere"], 2, [["red cube", "cyan sphere"], ["cyan sphere"]]),
+        (
+            ["red cube"],
+            ["red cube", "cyan sphere", "gray cube"],
+            3,
+            [["red cube"], ["red cube", "cyan sphere"], ["red cube", "cyan sphere", "gray cube"]],
+        ),
+    ],
+)
+def test_labels_are_exchanged_one_at_a_time(start, end, count, scenes):
+    assert turnover(start, end, count) == [tuple(scene) for scene in scenes]
+
+
+scenes_of_labels = st.lists(st.sampled_from(LABELS), min_size=1, max_size=5, unique=True)
+
+
+@given(scenes_of_labels, scenes_of_labels, st.integers(2, 16))
+def test_every_stop_is_a_scene_and_no_step_changes_more_than_it_must(start, end, count):
+    scenes = turnover(start, end, count)
+    assert len(scenes) == count and set(scenes[0]) == set(start) and set(scenes[-1]) == set(end)
+    moves = max(len(set(start) - set(end)), len(set(end) - set(start)))
+    for before, after in pairwise(scenes):
+        assert 1 <= len(check(after)) == len(after)
+        changed = max(len(set(before) - set(after)), len(set(after) - set(before)))
+        assert changed <= -(-moves // (count - 1))
 
 
 def test_a_walk_that_cannot_be_is_refused(pipeline: Pipeline):

@@ -17,7 +17,7 @@ from ddpm.demo.verdicts import verdict
 from ddpm.labels import brief
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
-from ddpm.variations import DETERMINISTIC, End, redraw, walk_steps
+from ddpm.variations import DETERMINISTIC, End, redraw, turnover, walk_steps
 
 T = TypeVar("T")
 
@@ -127,16 +127,15 @@ def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, setting
     check_work(settings.steps, count)
     seeds = tuple(range(seed, seed + count))
     steps = studio.pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
-    pictures = _pictures(studio.evaluator, steps, [(scene, scene)] * count, seeds)
+    pictures = _pictures(studio.evaluator, steps, [scene] * count, seeds)
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
 def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures]:
     """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.variations.walk`.
 
-    settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Between the ends a
-    label of both is requested, and one of a single end may be there or not. Raises ValueError or LabelError before
-    the first step.
+    settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Each picture is judged
+    by what it was asked for. Raises ValueError or LabelError before the first step.
     """
     first, last = requested(start[0]), requested(end[0])
     check_seed(start[1])
@@ -144,10 +143,7 @@ def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Se
     whole("stops", MIN_STOPS, MAX_STOPS)(count)
     check_work(settings.steps, count)
     steps = walk_steps(studio.pipeline, (first, start[1]), (last, end[1]), count, walking(settings))
-    either = tuple(dict.fromkeys([*first, *last]))
-    both = tuple(label for label in first if label in last)
-    between = [(both, either)] * (count - 2)
-    pictures = _pictures(studio.evaluator, steps, [(first, first), *between, (last, last)])
+    pictures = _pictures(studio.evaluator, steps, turnover(first, last, count))
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
@@ -208,18 +204,12 @@ def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T]:
 def _pictures(
     evaluator: Judge,
     steps: Iterator[Step],
-    wanted: Sequence[tuple[tuple[str, ...], tuple[str, ...]]],
+    scenes: Sequence[tuple[str, ...]],
     seeds: tuple[int, ...] = (),
 ) -> Iterator[Pictures]:
-    """wanted: for each picture the labels that must be there, and those that may be."""
+    """scenes: what each picture was asked for."""
     for step in steps:
         verdicts: tuple[Verdict, ...] = ()
         if step.index == step.total:
-            verdicts = tuple(_verdict(*labels, p) for labels, p in zip(wanted, evaluator(step.x0), strict=True))
+            verdicts = tuple(verdict(scene, p) for scene, p in zip(scenes, evaluator(step.x0), strict=True))
         yield Pictures(step.index, step.total, step.x0, seeds, verdicts)
-
-
-def _verdict(needed: tuple[str, ...], allowed: tuple[str, ...], p: Tensor) -> Verdict:
-    groups = verdict(allowed, p)
-    groups["missing"] = {label: chance for label, chance in groups["missing"].items() if label in needed}
-    return groups

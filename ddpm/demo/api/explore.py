@@ -139,7 +139,7 @@ class Experiments:
         steps: int | None = None,
         guidance: float | None = None,
     ) -> tuple[File, list[File], list[Verdict]]:
-        """Walk from one scene and seed to another: pictures in between, by interpolating the noise and the labels.
+        """Walk from one scene and seed to another: the noise turns, and labels are exchanged one at a time.
 
         Parameters:
             labels: 1 to 5 different objects of the first picture, such as ["red cube"].
@@ -153,7 +153,7 @@ class Experiments:
         Returns:
             All pictures in a row, a PNG file.
             Each picture, a 64x64 PNG file.
-            For each picture the labels found, missing and unrequested; on the way only those of both ends are missed.
+            For each picture the labels found, missing and unrequested, of those that it was asked for.
         """
         settings = walking(self.studio.pipeline.settings(sampler, steps, guidance))
         ends = (check(labels), seed), (check(to_labels), to_seed)

@@ -38,7 +38,7 @@ export function mount(element, page) {
     if (!frames.length) return;
     const i = Number(slider.value);
     paint(part("picture"), frames[i]);
-    part("place").textContent = placeWords(i);
+    part("place").textContent = text("walk.asked", { place: placeWords(i), labels: names(current.scenes[i]) });
     slider.setAttribute("aria-valuetext", placeWords(i));
     const verdict = current.verdicts[i];
     part("verdict").innerHTML = verdict ? list(verdict) : "";

@@ -14,6 +14,7 @@ from ddpm.demo.explore import Page, labels_choice, now_and_then, pictures_view
 from ddpm.demo.picker.settings import SAMPLER_NAMES
 from ddpm.demo.texts import text
 from ddpm.labels import check
+from ddpm.variations import turnover
 
 SEED, LABELS_TOO = "seed", "labels"
 """The two ways to walk."""
@@ -60,8 +61,10 @@ def walk_part(page: Page) -> None:
             yield refusal("walk.same")
             return
         walk = walk_pictures(page.studio, (labels, seed), end, stops, settings)
+        scenes = turnover(check(labels), check(end[0]), stops)
         note = None if walking(settings) == settings else SAMPLER_NAMES[WALKER]
         for view in map(pictures_view, now_and_then(walk)):
-            yield {**view, "ends": [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}], "note": note}
+            ends = [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}]
+            yield {**view, "ends": ends, "scenes": scenes, "note": note}
 
     activity("walk", page.scene, page.seed, [way, other_seed, other_labels, stops, *page.settings], run)
