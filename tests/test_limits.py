@@ -143,18 +143,23 @@ def test_an_event_that_is_over_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
         limits.LocalContext.event_id.reset(token)
 
 
-def test_long_runs_take_turns_and_short_ones_do_not_wait() -> None:
-    room, order = Room(), []
-    inside, leave = threading.Event(), threading.Event()
+def test_long_runs_take_turns_and_short_ones_do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "TOLD_EVERY", 0.0)
+    room, order, told = Room(), [], []
+    inside, leave, waits_now = (threading.Event() for _ in range(3))
 
     def first() -> None:
-        with room.taken(1000):
+        with room.taken(1000) as waits:
+            assert list(waits) == []
             inside.set()
             leave.wait(10)
             order.append("first")
 
     def second() -> None:
-        with room.taken(1000):
+        with room.taken(1000) as waits:
+            for wait in waits:
+                told.append(wait)
+                waits_now.set()
             order.append("second")
 
     threads = [threading.Thread(target=first)]
@@ -162,31 +167,50 @@ def test_long_runs_take_turns_and_short_ones_do_not_wait() -> None:
     assert inside.wait(10)
     threads.append(threading.Thread(target=second))
     threads[1].start()
-    with room.taken(limits.SHORT_WORK):
+    assert waits_now.wait(10)
+    with room.taken(limits.SHORT_WORK) as waits:
+        assert list(waits) == []
         order.append("short")
-    with pytest.raises(Gone), _waiting(room):
-        pass
+    room.check = lambda: _gone() if threading.current_thread() is threading.main_thread() else None
+    with pytest.raises(Gone), room.taken(1000) as waits:  # a third one, whose caller leaves
+        list(waits)
+    room.check = lambda: None
     leave.set()
     for thread in threads:
         thread.join(10)
     assert order == ["short", "first", "second"]
+    assert told[0].ahead == 1
+    assert 0 < told[0].seconds <= 1000 * limits.PACE  # of the first run's steps, at the pace that is thought of
+    with room.taken(1000) as waits:  # nobody is left behind
+        assert list(waits) == []
 
 
-def _waiting(room: Room):
-    """A run that waits in a room until its caller leaves."""
+def _gone() -> None:
+    raise Gone
 
-    def gone() -> None:
-        raise Gone
 
-    impatient = Room(gone)
-    impatient._changed, impatient._waiting = room._changed, room._waiting
-    impatient._used = room._used
-    return impatient.taken(1000)
+def test_the_pace_is_that_of_the_runs_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr(limits.time, "monotonic", lambda: clock[0])
+    room = Room()
+    for _ in range(30):
+        with room.taken(100) as waits:
+            list(waits)
+            clock[0] += 5.0
+    with room.taken(1000) as waits:
+        list(waits)
+        clock[0] += 10.0
+        ticket = limits._Ticket(900)
+        room._waiting.append(ticket)
+        assert room._standing(ticket).ahead == 1
+        assert room._standing(ticket).seconds == pytest.approx(1000 * 0.05 - 10, rel=0.01)
+        room._waiting.append(last := limits._Ticket(100))
+        assert room._standing(last) == limits.Wait(2, pytest.approx(40 + 900 * 0.05, rel=0.01))
 
 
 def test_a_run_larger_than_the_room_enters_alone() -> None:
-    with Room().taken(10 * limits.ROOM):
-        pass
+    with Room().taken(10 * limits.ROOM) as waits:
+        assert list(waits) == []
 
 
 def test_damaged_models_beside_the_pages_own_are_left_out(pipeline: Pipeline, tmp_path: Path, caplog) -> None:

@@ -360,3 +360,23 @@ def test_generate_from_another_tab_goes_to_the_pictures(page: Page) -> None:
     generate(page).click()
     expect(page.locator("#stage canvas").first).to_be_visible()
     expect(state(page)).to_contain_text("Finished")
+
+
+def test_who_waits_hears_for_how_long_and_a_long_run_says_what_is_left(
+    browser: Browser, address: str, page: Page
+) -> None:
+    other = browser.new_page(viewport={"width": 1280, "height": 900})
+    other.goto(address)
+    for visitor in (other, page):
+        expect(state(visitor)).to_contain_text("example")
+        tick(visitor, "red cube")
+        visitor.get_by_label("1000", exact=True).check()
+    generate(other).click()
+    expect(state(other)).to_contain_text(re.compile(r"step \d+ of 1000, about \d+ s left"))
+    generate(page).click()
+    expect(state(page)).to_have_text(re.compile(r"Waiting: 1 before you, about \d+ s\. Stop takes you out\."))
+    other.get_by_role("button", name="Stop").first.click()
+    other.close()
+    expect(state(page)).to_contain_text("Denoising")  # its turn has come
+    page.get_by_role("button", name="Stop").first.click()
+    expect(state(page)).to_have_text("Stopped")

@@ -10,6 +10,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.adapter.page import View, ask, asset, endpoint, part, refusing
+from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.texts import element, text
 
 
@@ -31,6 +32,11 @@ def activity(
     endpoint(name, refusing(run))
     start.click(None, [scene, seed, *inputs], None, js=ask(name))
     return screen
+
+
+def waiting(wait: Wait) -> View:
+    """Say where a run stands that waits."""
+    return {"state": "waiting", "ahead": wait.ahead, "left": max(1, round(wait.seconds))}
 
 
 def about(name: str) -> gr.HTML:

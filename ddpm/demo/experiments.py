@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ddpm.demo.checks import whole
 from ddpm.demo.draw.studio import Judge, Studio, check_seed, requested
-from ddpm.demo.hosting.limits import Room, check_work
+from ddpm.demo.hosting.limits import Room, Wait, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import verdict
 from ddpm.labels import brief
@@ -88,10 +88,11 @@ class Redrawn:
 
 def compare_runs(
     models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side], room: Room
-) -> Iterator[Progress]:
+) -> Iterator[Progress | Wait]:
     """Draw the same labels from the same noise twice, in step: always the side goes on that has more noise left.
 
-    The last `Progress` of a side holds its result. Raises ValueError or LabelError before the first step.
+    The last `Progress` of a side holds its result. A `Wait` may come before the first. Raises ValueError or LabelError
+    before the first step.
     """
     scene = requested(scene)
     work = sum(side.settings.steps for side in sides)
@@ -117,10 +118,12 @@ def _in_step(runs: Sequence[Iterator[Step]]) -> Iterator[Progress]:
             del noise_left[side]
 
 
-def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, settings: Settings) -> Iterator[Pictures]:
+def gallery(
+    studio: Studio, scene: Sequence[str], seed: int, count: int, settings: Settings
+) -> Iterator[Pictures | Wait]:
     """Draw 1 to 16 pictures of the same labels in one batch, with the seeds from `seed` on; the last has the verdicts.
 
-    Raises ValueError or LabelError before the first step.
+    A `Wait` may come before the first. Raises ValueError or LabelError before the first step.
     """
     scene = requested(scene)
     whole("pictures", 1, MAX_GALLERY)(count)
@@ -131,7 +134,7 @@ def gallery(studio: Studio, scene: Sequence[str], seed: int, count: int, setting
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
-def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures]:
+def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures | Wait]:
     """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.variations.walk`.
 
     settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Each picture is judged
@@ -196,8 +199,9 @@ def _redrawn(
         yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
 
 
-def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T]:
-    with room.taken(work):
+def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T | Wait]:
+    with room.taken(work) as waits:
+        yield from waits
         yield from results
 
 

@@ -11,9 +11,11 @@ from typing import Any
 import gradio as gr
 from torch import Tensor
 
+from ddpm.demo.activity import waiting
 from ddpm.demo.adapter.page import View
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Pictures
+from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.texts import text
 from ddpm.labels import LABELS, MAX_OBJECTS
 from ddpm.trajectory import to_uint8
@@ -47,6 +49,9 @@ def now_and_then(run: Iterator[Any]) -> Iterator[Any]:
     """
     passed, due = None, 0.0
     for state in run:
+        if isinstance(state, Wait):
+            yield state
+            continue
         look = state.index in (1, state.total) or (state.index and state.index % -(-state.total // LOOKS) == 0)
         if look or time.monotonic() >= due:
             passed = state if look or not state.index else passed
@@ -54,8 +59,10 @@ def now_and_then(run: Iterator[Any]) -> Iterator[Any]:
             due = time.monotonic() + REST
 
 
-def pictures_view(pictures: Pictures) -> View:
-    """Describe pictures in the making for the browser."""
+def pictures_view(pictures: Pictures | Wait) -> View:
+    """Describe pictures in the making for the browser, or where they stand that wait."""
+    if isinstance(pictures, Wait):
+        return waiting(pictures)
     done = pictures.index == pictures.total
     return {
         "state": "done" if done else "running",

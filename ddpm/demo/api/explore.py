@@ -14,6 +14,7 @@ from ddpm.demo.api.reports import Report, Verdict, report, rounded
 from ddpm.demo.checks import Check, whole
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import MAX_GALLERY, MAX_STOPS, MIN_STOPS, Side, walking
+from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
 from ddpm.demo.share.files import File, picture_file
 from ddpm.export import enlarge
@@ -92,7 +93,8 @@ class Experiments:
         )
         last: dict[int, Tensor] = {}
         for progress in experiments.compare_runs(self.models, scene, seed, sides, self.studio.room):
-            last[progress.side] = progress.step.x0
+            if isinstance(progress, experiments.Progress):
+                last[progress.side] = progress.step.x0
         a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
         reports = [
             report(scene, seed, side.settings, self.studio.evaluator(last[i])[0]) for i, side in enumerate(sides)
@@ -210,5 +212,5 @@ class Experiments:
         return picture_file(self.owner, enlarge(to_picture(rows.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)), 2))
 
 
-def _last(items: Iterator[T]) -> T:
-    return deque(items, maxlen=1).pop()
+def _last(items: Iterator[T | Wait]) -> T:
+    return deque((item for item in items if not isinstance(item, Wait)), maxlen=1).pop()

@@ -10,11 +10,12 @@ from typing import Any
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.activity import activity, value_button
+from ddpm.demo.activity import activity, value_button, waiting
 from ddpm.demo.adapter.page import View, ask, part, refusal
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
+from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
 from ddpm.demo.picker.settings import MAX_GUIDANCE, SAMPLER_CHOICES, SAMPLER_NAMES
 from ddpm.demo.texts import element, text
@@ -95,6 +96,9 @@ def compare_views(
     frames = [set(shown(side.settings.steps)) for side in sides]
     due = 0.0
     for progress in compare_runs(models, labels, seed, sides, studio.room):
+        if isinstance(progress, Wait):
+            yield waiting(progress)
+            continue
         step = progress.step
         half = halves[progress.side]
         half["seconds"] = progress.seconds

@@ -25,6 +25,7 @@ export function mount(element, page) {
   let view = {};
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };
+  let waits = null; // for how many runs, and how long
 
   const refuse = (problem) => announce({ state: "refused", problem });
   const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
@@ -42,6 +43,7 @@ export function mount(element, page) {
   // Show a view: of a run, what is new of it; or a state alone.
   function show(news) {
     if (news.chunks) take(news);
+    waits = news.ahead ? news : null;
     setState(news.state, news.message);
     const run = Object.fromEntries(FOLLOWS.map((key) => [key, view[key]]));
     announce({ state: news.state, run });
@@ -99,7 +101,11 @@ export function mount(element, page) {
   function showState() {
     const { state, message } = root.dataset;
     const name = message ? "refused" : state === "asked" ? "waiting" : state;
-    say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
+    const left = state === "running" && film.last ? view.seconds * (film.total / film.last.index - 1) : 0;
+    if (waits) say(part("state"), "activity.waiting_for", waits);
+    else if (left >= 2) {
+      say(part("state"), "stage.state_left", { n: film.last.index, total: film.total, left: Math.round(left) });
+    } else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
     const frame = film.frames[player.k];
     if (frame) showChips(frame);
   }

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm.demo import frames
+from ddpm.demo.activity import waiting
 from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.influence import influence
@@ -85,7 +86,6 @@ class Studio:
         On the way the evaluator looks at a step now and then, so that it does not keep the sampler waiting. At the end
         the picture and the word on it come first; what it says of all other steps follows in a last view.
         """
-        start = looked = time.monotonic()
         scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
         check_seed(seed)
         check_work(settings.steps)
@@ -98,7 +98,9 @@ class Studio:
             chunks = [frames.chunk(some, schedule)] if some else []
             return stage.view(run, scene, seed, settings, schedule, chunks, p, seconds, state)
 
-        with self.room.taken(settings.steps):
+        with self.room.taken(settings.steps) as waits:
+            yield from map(waiting, waits)
+            start = looked = time.monotonic()
             keeper = _Keeper(self.pipeline.stream([scene], seed, sampler, steps, guidance))
             for some in frames.chunks(keeper):
                 newest, done = some[-1], some[-1].index == some[-1].total
@@ -131,7 +133,9 @@ class Studio:
         scene = check(scene)
         if self._known(scene, seed, settings) is None:
             check_work(settings.steps)
-            with self.room.taken(settings.steps):
+            with self.room.taken(settings.steps) as waits:
+                for _ in waits:
+                    pass
                 stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
                 keeper = _Keeper(stream)
                 yield from keeper

@@ -9,8 +9,10 @@ import ctypes
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -46,6 +48,13 @@ ROOM = 1200
 """Steps times pictures of longer runs that may be under way at the same time; one run alone may be larger."""
 
 
+PACE, PACE_SHARE = 0.01, 0.3
+"""Seconds that a step of one picture is thought to take before any has been measured, and the weight of a new one."""
+
+TOLD_EVERY = 1.0
+"""Seconds between two words to somebody who waits."""
+
+
 class Gone(RuntimeError):
     """The caller of a run has left or has cancelled it."""
 
@@ -71,6 +80,20 @@ def leaving(demo: gr.Blocks) -> Callable[[], None]:
     return check
 
 
+@dataclass(frozen=True)
+class Wait:
+    """Where a run stands that waits: how many are before it, and about how many seconds it still has to wait."""
+
+    ahead: int
+    seconds: float
+
+
+@dataclass(eq=False)
+class _Ticket:
+    work: int
+    entered: float = 0.0  # when, by the monotonic clock
+
+
 class Room:
     """Lets longer runs in by turns, so that what they hold in memory is bounded."""
 
@@ -78,32 +101,58 @@ class Room:
         """check: called while a run waits; what it raises ends the waiting."""
         self.check = check or (lambda: None)
         self._changed = threading.Condition()
-        self._waiting: list[object] = []
-        self._used = 0
+        self._waiting: list[_Ticket] = []
+        self._inside: list[_Ticket] = []
+        self._pace = PACE
 
     @contextmanager
-    def taken(self, work: int) -> Iterator[None]:
-        """Hold room for a run of so many steps times pictures; waits in turn for it."""
-        if work <= SHORT_WORK:
-            yield
-            return
-        ticket = object()
-        with self._changed:
-            self._waiting.append(ticket)
-            try:
-                while self._waiting[0] is not ticket or (self._used and self._used + work > ROOM):
-                    self._changed.wait(0.2)
-                    self.check()
-                self._used += work
-            finally:
-                self._waiting.remove(ticket)
-                self._changed.notify_all()
+    def taken(self, work: int) -> Iterator[Iterator[Wait]]:
+        """Room for a run of so many steps times pictures, held once what this gives has come to its end.
+
+        Until then that tells about once a second where the run stands; nothing, where there is room at once.
+        """
+        ticket = _Ticket(work)
         try:
-            yield
+            yield self._wait(ticket) if work > SHORT_WORK else iter(())
         finally:
             with self._changed:
-                self._used -= work
+                if ticket in self._inside:
+                    self._inside.remove(ticket)
+                    self._pace += PACE_SHARE * ((time.monotonic() - ticket.entered) / work - self._pace)
                 self._changed.notify_all()
+
+    def _wait(self, ticket: _Ticket) -> Iterator[Wait]:
+        with self._changed:
+            self._waiting.append(ticket)
+        told = time.monotonic()
+        try:
+            while not self._enter(ticket):
+                self.check()
+                if time.monotonic() - told > TOLD_EVERY:
+                    told = time.monotonic()
+                    yield self._standing(ticket)
+        finally:
+            with self._changed:
+                self._waiting.remove(ticket)
+                self._changed.notify_all()
+
+    def _enter(self, ticket: _Ticket) -> bool:
+        """Let a run in whose turn it is, where there is room; else wait for a moment."""
+        with self._changed:
+            used = sum(other.work for other in self._inside)
+            if self._waiting[0] is ticket and (not used or used + ticket.work <= ROOM):
+                ticket.entered = time.monotonic()
+                self._inside.append(ticket)
+                return True
+            self._changed.wait(0.2)
+            return False
+
+    def _standing(self, ticket: _Ticket) -> Wait:
+        with self._changed:
+            now, before = time.monotonic(), self._waiting[: self._waiting.index(ticket)]
+            left = [other.work * self._pace - (now - other.entered) for other in self._inside]
+            seconds = sum(max(0.0, rest) for rest in left) + sum(other.work for other in before) * self._pace
+            return Wait(len(self._inside) + len(before), seconds)
 
 
 def bound_heap() -> None:

@@ -17,7 +17,8 @@ export function screen(name, element, page, draw) {
     else if (message) {
       say(status, "");
       status.textContent = message;
-    } else say(status, state === "empty" ? `${name}.empty` : `activity.${state === "asked" ? "waiting" : state}`);
+    } else if (state === "waiting" && news.ahead) say(status, "activity.waiting_for", news);
+    else say(status, state === "empty" ? `${name}.empty` : `activity.${state === "asked" ? "waiting" : state}`);
     draw(view, state);
   }
 
