@@ -133,7 +133,7 @@ def compare(args: argparse.Namespace) -> None:
             print(f"   {label:<15} {chance:.2f}  {word}")
     writers: dict[str, Writer] = {
         ".png": lambda path: write_file(path, lambda part: comparison.film_strip(runs).save(part, "PNG")),
-        ".gif": lambda path: write_gif(comparison.film(runs), path),
+        ".gif": lambda path: write_gif(comparison.film(runs), path, below=True),
         ".mp4": lambda path: write_mp4(comparison.film(runs), path),
     }
     _write((path, writers[path.suffix.lower()]) for path in args.out)

@@ -9,6 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
+import numpy as np
 from PIL import Image
 
 from ddpm.checkpoint import write_whole
@@ -27,9 +28,13 @@ FRAME_MS, LAST_FRAME_MS = 60, 2000
 _BT709 = 1  # for colors, as the H.264 standard numbers it (ITU-T H.264, tables E-3 to E-5)
 
 
-def write_gif(pictures: Sequence[Image.Image], file: File) -> None:
-    """Write pictures as a GIF that rests on the last one and repeats; each picture has a palette of its own."""
-    first, *others = (enlarge(picture.quantize(256), SCALE) for picture in pictures)
+def write_gif(pictures: Sequence[Image.Image], file: File, below: bool = False) -> None:
+    """Write pictures as a GIF that rests on the last one and repeats.
+
+    Each picture has a palette of its own, half of it for the noisy image and half for the clean one, which stands on
+    the right, or `below`: noise takes all the colors that it can get, and the clean image would show bands.
+    """
+    first, *others = (enlarge(_with_palette(picture, below), SCALE) for picture in pictures)
     durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
     write_file(
         file, lambda path: first.save(path, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
@@ -55,6 +60,20 @@ def write_file(file: File, write: Callable[[Path], object]) -> None:
 def enlarge(picture: Image.Image, scale: int) -> Image.Image:
     """Make each pixel `scale` pixels wide and high."""
     return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+
+
+def _with_palette(picture: Image.Image, below: bool) -> Image.Image:
+    """The picture in 256 colors, 128 for each half."""
+    width, height = picture.size
+    edges = ((0, 0, width, height // 2), (0, height // 2, width, height))
+    if not below:
+        edges = ((0, 0, width // 2, height), (width // 2, 0, width, height))
+    halves = [picture.crop(edge).quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1) for edge in edges]
+    pixels = [np.asarray(half) + 128 * i for i, half in enumerate(halves)]
+    palettes = [(half.getpalette() or [])[: 3 * 128] for half in halves]
+    joined = Image.fromarray(np.concatenate(pixels, axis=0 if below else 1).astype(np.uint8), "P")
+    joined.putpalette([*palettes[0], *[0] * (3 * 128 - len(palettes[0])), *palettes[1]])
+    return joined
 
 
 def _encode(pictures: Sequence[Image.Image], path: Path) -> None:

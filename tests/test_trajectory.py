@@ -10,8 +10,9 @@ import torch
 from PIL import Image
 
 from ddpm import trajectory
-from ddpm.export import FRAME_MS, LAST_FRAME_MS, write_file
+from ddpm.export import FRAME_MS, LAST_FRAME_MS, write_file, write_gif
 from ddpm.labels import LABEL_ID, LABELS
+from ddpm.pictures import to_tensor
 from ddpm.pipeline import Settings
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
@@ -89,6 +90,21 @@ def test_the_gif_plays_every_step_and_rests_on_the_last(run, tmp_path):
         assert film.info["duration"] == LAST_FRAME_MS
         last = np.asarray(film.convert("RGB")).astype(float)
     assert np.abs(last - np.asarray(run.frames()[-1])).mean() < 16  # a frame has 256 colors
+
+
+@pytest.mark.parametrize("below", [False, True])
+def test_the_gif_keeps_the_colors_of_the_clean_picture(tmp_path, below):
+    with Image.open("ddpm/demo/lesson/scene.png") as file:
+        clean = to_tensor(file.convert("RGB"))[0]
+    noise = torch.randn(3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for share in (0.0, 0.3, 1.0):  # of the scene in the noisy picture
+        pair = to_picture(torch.cat([clean.lerp(noise, 1 - share), clean], dim=-2 if below else -1))
+        write_gif([pair], tmp_path / "film.gif", below)
+        with Image.open(tmp_path / "film.gif") as film:
+            shown = film.convert("RGB").resize(pair.size, Image.Resampling.NEAREST)
+        off = np.abs(np.asarray(shown).astype(int) - np.asarray(pair))
+        off = off[64:] if below else off[:, 64:]
+        assert off.max() <= 16 and off.mean() <= 2  # of 255; one palette for both was off by up to 92
 
 
 def test_the_video_plays_in_a_browser(run, tmp_path):
