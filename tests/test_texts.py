@@ -142,6 +142,20 @@ def test_the_browsers_language_is_spoken(browser: Browser, address: str) -> None
         expect_chinese(page)
 
 
+@pytest.mark.parametrize("locale", ["zh-HK", "zh-Hant-TW"])
+def test_who_reads_traditional_characters_gets_them(browser: Browser, address: str, locale: str) -> None:
+    with opened(browser, address, locale) as page:
+        expect_chinese(page)
+
+
+@pytest.mark.parametrize("locale", ["zh-CN", "zh-SG", "fr-FR"])
+def test_every_other_language_gets_english_throughout(browser: Browser, address: str, locale: str) -> None:
+    with opened(browser, address, locale) as page:
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        expect(page.locator("#picker h2")).to_have_text("What should be in the scene?")
+        expect(page.get_by_role("button", name="Generate", exact=True)).to_be_visible()
+
+
 def test_a_link_names_the_language(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}?lang=zh-TW", "en-US") as page:
         expect_chinese(page)

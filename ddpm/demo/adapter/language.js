@@ -27,6 +27,5 @@ export function start() {
   });
   document.addEventListener("localechange", settle);
   const wanted = new URLSearchParams(location.search).get("lang");
-  if (wanted) change(nearest(wanted));
-  else settle();
+  change(nearest(wanted ?? navigator.language)); // Gradio takes zh-HK for simplified Chinese
 }

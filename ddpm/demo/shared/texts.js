@@ -15,8 +15,8 @@ const MARKED = ["data-text", "data-html", "data-language", ...Object.keys(ATTRIB
   .map((name) => `[${name}]`)
   .join();
 
-// The language of the page that is closest to a browser's.
-export const nearest = (language) => (language.startsWith("zh") ? "zh-TW" : FALLBACK);
+// The language of the page that is closest to a browser's; who reads simplified characters gets English.
+export const nearest = (language) => (/^zh-(tw|hk|mo|hant)\b/i.test(language) ? "zh-TW" : FALLBACK);
 
 export const locale = () => nearest(document.documentElement.lang);
 
