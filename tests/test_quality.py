@@ -9,6 +9,7 @@ import torch
 
 from ddpm import Pipeline, checkpoint
 from ddpm.evaluator import EvaluatorConfig, build_network
+from ddpm.labels import LABEL_ID
 from ddpm.pipeline import Settings
 from training import figures, frechet, quality, recovery, train_evaluator
 from training.measures import drawing
@@ -106,15 +107,32 @@ def test_a_recovered_picture_does_not_depend_on_its_batch(pipeline: Pipeline, mo
     torch.testing.assert_close(drawing.recovered(pipeline, x0, conditions, 500, settings), whole, rtol=0, atol=1e-3)
 
 
-def test_recovery_is_reported_for_each_start(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recovery_is_reported_for_each_start_and_by_what_is_in_sight(
+    work: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out = work / "recovery.json"
-    recovery.main([*models(work), "--data", str(work / "data"), "--starts", "900", "40", "--json", str(out)])
+    options = [*models(work), "--count", "6", "--counts", "2", "3", "--json", str(out)]
+    recovery.main([*options, "--starts", "900", "40"])
     report = json.loads(out.read_text())
     assert [row["start"] for row in report["rows"]] == [900, 40, 0]
+    assert all(sum(bin["objects"] for bin in row["in_sight"]) == 15 for row in report["rows"])
     assert "| none |" in capsys.readouterr().out
-    with pytest.raises(SystemExit):
-        recovery.main([*models(work), "--data", str(work / "data"), "--starts", "1001", "--json", str(out)])
-    assert "1001" in capsys.readouterr().err
+    for wrong, word in ((["--starts", "1001"], "1001"), (["--count", "0"], "--count")):
+        with pytest.raises(SystemExit):
+            recovery.main([*options, *wrong])
+        assert word in capsys.readouterr().err
+
+
+def test_objects_are_counted_by_how_much_of_them_is_in_sight() -> None:
+    scenes = [["red cube", "blue cube"], ["green sphere"]]
+    shares = [[1.0, 0.49], [0.95]]
+    p = torch.zeros(2, 24)
+    p[0, LABEL_ID["red cube"]] = p[1, LABEL_ID["green sphere"]] = 0.9
+    assert recovery.lost_by_sight(p, scenes, shares) == [
+        {"from": 0.0, "objects": 1, "lost": 1.0},
+        {"from": 0.9, "objects": 1, "lost": 0.0},
+        {"from": 1.0, "objects": 1, "lost": 0.0},
+    ]
 
 
 def test_the_curve_holds_the_default_once() -> None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,10 @@ import torch
 from PIL import Image
 
 from ddpm.labels import LABELS
+from training.fit_bounce import drawn, fit
 from training.scene.geometry import Objects
 from training.scene.placement import Scene, SceneObject, read_scenes
+from training.scene.shading import Bounce
 from training.scene.tracer import first_hits, render
 
 REFERENCE = Path(__file__).parents[2] / "shared" / "reference"
@@ -61,6 +64,16 @@ def test_an_object_casts_a_shadow():
     with_object, empty = render([one("gray sphere"), Scene(())]).float()
     ground = (first_hits([one("gray sphere")], CPU).seen.reshape(64, 2, 64, 2) < 0).all(3).all(1)
     assert (empty - with_object).mean(0)[ground].max() > 20
+
+
+def test_bounced_light_is_found_again_in_pictures_drawn_with_it():
+    scenes = [
+        one("red sphere"),
+        Scene((SceneObject("green cube", -1.0, 0.5, 0.3), SceneObject("blue cylinder", 1.0, 0.0, 0.0))),
+    ]
+    light = Bounce(above=0.05, below=0.7, bleed=0.4, occlusion=0.2, mirrored=0.3)
+    found = fit(scenes, drawn(scenes, light))
+    assert astuple(found) == pytest.approx(astuple(light), abs=1e-3)
 
 
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the path-traced reference frames are not here")

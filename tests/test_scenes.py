@@ -17,7 +17,7 @@ from training.scene.placement import (
     random_scene,
     read_scenes,
 )
-from training.scene.tracer import visible_shares
+from training.scene.tracer import sights
 
 
 def test_count_weights_are_a_distribution_over_0_to_5():
@@ -57,7 +57,7 @@ def test_repeats_are_a_share_of_the_scenes_and_keep_the_rules():
     assert [len(scene.objects) for scene in scenes] == [2, 3] * 30
     repeated = [len(set(scene.labels)) < len(scene.labels) for scene in scenes]
     assert 20 <= sum(repeated) <= 40
-    assert all(covers >= MIN_VISIBLE for covers, _ in visible_shares(scenes))
+    assert all(covers >= MIN_VISIBLE for scene in sights(scenes) for covers, _ in scene)
     assert random_scenes(range(4), seed=3, counts=[2, 3], repeats=0.5) == scenes[:4]
     assert all(len(set(s.labels)) < len(s.labels) for s in random_scenes(range(6), seed=3, repeats=1.0))
 
@@ -76,27 +76,30 @@ def test_placement():
 
 def test_every_object_of_a_random_scene_is_well_visible():
     scenes = random_scenes(range(12), seed=3)
-    assert min(in_picture for in_picture, _ in visible_shares(scenes)) >= MIN_VISIBLE
+    assert min(covers for scene in sights(scenes) for covers, _ in scene) >= MIN_VISIBLE
 
 
 def test_no_object_hides_another_where_that_is_asked_for():
-    _, hidden = zip(*visible_shares(random_scenes(range(12), seed=3, counts=[4, 5])), strict=True)
-    assert min(hidden) < 0.9  # the objects of one of these do hide each other
+    def least(scenes: list[Scene]) -> float:
+        return min(unhidden for scene in sights(scenes) for _, unhidden in scene)
+
+    assert least(random_scenes(range(12), seed=3, counts=[4, 5])) < 0.9  # objects of one of these do hide each other
     scenes = random_scenes(range(12), seed=3, counts=[4, 5], in_sight=0.9)
-    assert min(unhidden for _, unhidden in visible_shares(scenes)) >= 0.9
+    assert least(scenes) >= 0.9
     assert {len(scene.objects) for scene in scenes} == {4, 5}
 
 
 def test_how_much_of_an_object_is_in_sight():
     behind, aside = SceneObject("red cube", 0, 0, 0.1), SceneObject("blue sphere", -1.5, -1.5, 0)
     between = SceneObject("green cube", 1.1, -0.96, 0)  # on the way to the camera
-    empty, alone, apart, hiding = visible_shares(
+    empty, [alone], apart, [front, hidden] = sights(
         [Scene(()), Scene((behind,)), Scene((behind, aside)), Scene((between, behind))]
     )
-    assert empty == (1, 1)
-    assert alone[1] == apart[1] == 1
-    assert hiding[1] < 0.6
-    assert hiding[0] == pytest.approx(alone[0] * hiding[1])
+    assert empty == []
+    assert apart[0] == alone
+    assert alone[1] == apart[1][1] == front[1] == 1
+    assert hidden[1] < 0.6
+    assert hidden[0] == pytest.approx(alone[0] * hidden[1])
 
 
 def test_a_scene_depends_on_seed_and_index_alone():

@@ -31,7 +31,7 @@ from ddpm.checkpoint import write_whole
 from ddpm.labels import MAX_OBJECTS
 from training.loop import processes
 from training.scene.placement import Scene, random_labels, random_scene, read_scenes
-from training.scene.tracer import batch_size, layouts, render, visible_shares
+from training.scene.tracer import batch_size, layouts, render, sights
 
 MIN_VISIBLE = 200 / (320 * 240)  # share of the picture below which a scene is rejected for a hidden object
 
@@ -65,8 +65,8 @@ def random_scenes(
     placed: dict[int, Scene] = {}
     while missing := [i for i in indices if i not in placed]:
         scenes = [random_scene(rngs[i], labels[i]) for i in missing]
-        for i, scene, (covers, unhidden) in zip(missing, scenes, visible_shares(scenes, device), strict=True):
-            if covers >= MIN_VISIBLE and unhidden >= in_sight:
+        for i, scene, objects in zip(missing, scenes, sights(scenes, device), strict=True):
+            if all(covers >= MIN_VISIBLE and unhidden >= in_sight for covers, unhidden in objects):
                 placed[i] = scene
     return [placed[i] for i in indices]
 

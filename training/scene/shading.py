@@ -1,7 +1,7 @@
 """How surfaces look: lamps, the rubber material, and light that bounces once.
 
 The figures of the lamps and of the material are those of the i-CLEVR set-up; the constants of the bounced light were
-fitted by least squares to path-traced pictures, half of them; the other half is for checking.
+fitted to path-traced pictures (`training.fit_bounce`).
 """
 
 from __future__ import annotations
@@ -31,14 +31,22 @@ GLOSSY_ALPHA = 0.35
 GLOSSY_REFLECTANCE = 0.8
 GLOSSY_IOR, VELVET_IOR = 1.2, 1.4
 
-# Bounced light, fitted. Irradiance from above and below, in the unit of the lamps' irradiance:
-BOUNCE_ABOVE, BOUNCE_BELOW = 0.062, 0.59
-# what an object adds to the irradiance of the ground that sees it (times its color), and what it hides,
-GROUND_BLEED, GROUND_OCCLUSION = 0.514, 0.142
-# and the radiance of the ground as objects mirror it.
-MIRRORED_GROUND = 0.229
 # Radius of the sphere as large as each shape, in the order of ddpm.labels.SHAPES.
 EQUIVALENT_RADIUS = (0.71, 0.575, 0.66)
+
+
+@dataclass(frozen=True)
+class Bounce:
+    """Light that bounces once: irradiances in the unit of the lamps' irradiance."""
+
+    above: float = 0.062  # irradiance from above
+    below: float = 0.59  # and from below, which objects alone receive
+    bleed: float = 0.514  # what an object adds to the irradiance of the ground that sees it, times its color
+    occlusion: float = 0.142  # and what it hides
+    mirrored: float = 0.229  # radiance of the ground as objects mirror it
+
+
+BOUNCE = Bounce()
 
 
 @dataclass(frozen=True)
@@ -151,29 +159,29 @@ def reflectance(device: torch.device) -> Tensor:
     return torch.tensor(COLOR_REFLECTANCE, device=device) / 255
 
 
-def ground_bounce(point: Tensor, normal: Tensor, objects: Objects) -> Tensor:
+def ground_bounce(point: Tensor, normal: Tensor, objects: Objects, bounce: Bounce = BOUNCE) -> Tensor:
     """Indirect irradiance (3, B, R) at points (3, B, R) of the backdrop, with the color that objects bleed onto it.
 
     Each object counts as a sphere of its size: form factor cos(theta) r^2 / d^2.
     """
-    light = torch.full_like(point, BOUNCE_ABOVE)
+    light = torch.full_like(point, bounce.above)
     colors = reflectance(point.device)[objects.color]
     for k, (i, shape) in enumerate(zip(objects.scene.tolist(), objects.shape.tolist(), strict=True)):
         to_object = objects.center[:, k, None] - point[:, i]
         squared = dot(to_object, to_object)
         factor = (dot(normal[:, i], to_object) * squared.rsqrt()).clamp_min(0) * EQUIVALENT_RADIUS[shape] ** 2 / squared
-        light[:, i] += factor.clamp_max(1) * (GROUND_BLEED * colors[k][:, None] - GROUND_OCCLUSION)
+        light[:, i] += factor.clamp_max(1) * (bounce.bleed * colors[k][:, None] - bounce.occlusion)
     return light
 
 
-def rubber_bounce(color: Tensor, normal: Tensor, view: Tensor) -> Tensor:
+def rubber_bounce(color: Tensor, normal: Tensor, view: Tensor, bounce: Bounce = BOUNCE) -> Tensor:
     """Indirect radiance (3, Q) of objects: light from above and below, and the ground mirrored at grazing angles."""
     below = (1 - normal[2]) / 2
-    irradiance = BOUNCE_BELOW * below + BOUNCE_ABOVE * (1 - below)
+    irradiance = bounce.below * below + bounce.above * (1 - below)
     n_out = dot(normal, view).clamp(1e-3, 1)
     mirrored_down = (1 - (2 * n_out * normal[2] - view[2])) / 2
     f1 = fresnel(n_out, GLOSSY_IOR)
-    return (1 - f1) * color * irradiance / math.pi + f1 * GLOSSY_REFLECTANCE * MIRRORED_GROUND * mirrored_down
+    return (1 - f1) * color * irradiance / math.pi + f1 * GLOSSY_REFLECTANCE * bounce.mirrored * mirrored_down
 
 
 def to_srgb(linear: Tensor) -> Tensor:

@@ -69,19 +69,15 @@ def _select(objects: Objects, index: Tensor) -> Objects:
     return Objects(**{f.name: getattr(objects, f.name)[..., index] for f in fields(Objects)})
 
 
-def visible_shares(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> list[tuple[float, float]]:
-    """For each scene the smallest share of the picture that an object has, and of an object that no other hides.
-
-    An empty scene has (1, 1).
-    """
+def sights(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> list[list[tuple[float, float]]]:
+    """For each object of each scene: its share of the picture, and the share of it that no other object hides."""
     hits = first_hits(scenes, torch.device(device))
-    shares = [(1.0, 1.0)] * len(scenes)
-    objects = hits.objects.scene.tolist()
-    seen = torch.bincount(hits.seen[hits.seen >= 0], minlength=len(objects)).tolist()
-    for i, rays, alone in zip(objects, seen, hits.alone.tolist(), strict=True):
-        in_picture, in_sight = shares[i]
-        shares[i] = (min(in_picture, rays / SAMPLES**2), min(in_sight, rays / max(1, alone)))
-    return shares
+    found: list[list[tuple[float, float]]] = [[] for _ in scenes]
+    owners = hits.objects.scene.tolist()
+    seen = torch.bincount(hits.seen[hits.seen >= 0], minlength=len(owners)).tolist()
+    for i, rays, alone in zip(owners, seen, hits.alone.tolist(), strict=True):
+        found[i].append((rays / SAMPLES**2, rays / max(1, alone)))
+    return found
 
 
 def batch_size(device: torch.device | str) -> int:
@@ -104,7 +100,9 @@ def layouts(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tens
     return torch.cat(found) if found else torch.empty((0, LAYOUT_SIZE, LAYOUT_SIZE), dtype=torch.uint8)
 
 
-def trace(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES) -> Tensor:
+def trace(
+    scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES, bounce: shading.Bounce = shading.BOUNCE
+) -> Tensor:
     """Linear radiance (B, 3, samples, samples)."""
     hits = first_hits(scenes, device, samples)
     objects = hits.objects
@@ -116,8 +114,8 @@ def trace(scenes: Sequence[Scene], device: torch.device, samples: int = SAMPLES)
     color = shading.reflectance(device)[own.color].T  # (3, Q)
     view = -camera_rays(samples, device)[:, at]
 
-    ground = shading.ground_bounce(hits.point, hits.normal, objects)  # irradiance (3, B, R)
-    surface = shading.rubber_bounce(color, normal, view)  # radiance (3, Q)
+    ground = shading.ground_bounce(hits.point, hits.normal, objects, bounce)  # irradiance (3, B, R)
+    surface = shading.rubber_bounce(color, normal, view, bounce)  # radiance (3, Q)
     centers, jitters = _lamp_positions(scenes, device), _lamp_jitter(samples, device)
     for lamp, center, jitter in zip(shading.LAMPS, centers, jitters, strict=True):  # center (3, B)
         light, strength = lamp.illuminate(hits.point, center[:, :, None])  # (3, B, R), (B, R)
@@ -169,13 +167,18 @@ def _lamp_positions(scenes: Sequence[Scene], device: torch.device) -> Tensor:
     return (base + jitter).permute(1, 2, 0).contiguous().to(device)
 
 
+def shrink(radiance: Tensor) -> Tensor:
+    """Linear radiance (B, 3, H, W) as sRGB in [0, 1] (B, 3, 64, 64): the 4:3 view squashed, with antialiasing."""
+    fine = shading.to_srgb(radiance)
+    return interpolate(fine, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
+
+
 @torch.no_grad()
 def render(scenes: Sequence[Scene], device: torch.device | str = "cpu") -> Tensor:
-    """Pictures of scenes: uint8 (N, 3, 64, 64), sRGB, the 4:3 view squashed to a square with an antialiasing filter."""
+    """Pictures of scenes: uint8 (N, 3, 64, 64), sRGB."""
     pictures = []
     size = batch_size(device)
     for start in range(0, len(scenes), size):
-        fine = shading.to_srgb(trace(scenes[start : start + size], torch.device(device)))
-        small = interpolate(fine, size=(IMAGE_SIZE, IMAGE_SIZE), mode="bilinear", antialias=True)
+        small = shrink(trace(scenes[start : start + size], torch.device(device)))
         pictures.append((small * 255).round().to(torch.uint8).cpu())
     return torch.cat(pictures) if pictures else torch.empty((0, 3, IMAGE_SIZE, IMAGE_SIZE), dtype=torch.uint8)
