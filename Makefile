@@ -1,5 +1,5 @@
 # make demo   the page on http://127.0.0.1:7860 or the next free port (PORT=8000 make demo for a certain one)
-# make test   lint, types and the whole test suite
+# make test   lint, types and the tests, but for the slow ones; make test-all   those too
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
 # make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
@@ -9,14 +9,14 @@ PORT ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test lint screenshots soak requirements clean
+.PHONY: demo test test-all lint screenshots soak requirements clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
 
 # Two processes of one thread each: more threads than cores wait for each other.
-test: lint
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile
+test test-all: lint
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n 2 --dist loadfile $(if $(filter test,$@),-m "not slow")
 
 lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff check .

@@ -11,6 +11,7 @@ import torch
 from ddpm import Pipeline, backends
 from ddpm.backends import Switching, openvino
 from ddpm.checkpoint import ModelConfig
+from ddpm.denoiser import Network
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 
@@ -137,12 +138,18 @@ def test_openvino_runs_a_batch_in_compiled_sizes(rows: int, wanted: list[int]) -
     assert openvino.pieces(rows, (-1,)) == [rows]
 
 
-@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 11])
-def test_every_row_of_a_batch_is_its_own(rows: int) -> None:
+@pytest.fixture(scope="module")
+def prepared() -> tuple[torch.nn.Module, Network, torch.dtype]:
+    """A network, what OpenVINO makes of it, and in which precision: with AMX in compiled sizes."""
     pytest.importorskip("openvino")
     network = pipeline("unet").network
-    dtype = torch.bfloat16 if openvino.has_amx() else torch.float32  # with AMX in compiled sizes
-    run = openvino.prepare(network, dtype)
+    dtype = torch.bfloat16 if openvino.has_amx() else torch.float32
+    return network, openvino.prepare(network, dtype), dtype
+
+
+@pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 11])
+def test_every_row_of_a_batch_is_its_own(rows: int, prepared: tuple[torch.nn.Module, Network, torch.dtype]) -> None:
+    network, run, dtype = prepared
     generator = torch.Generator().manual_seed(rows)
     x, labels = torch.randn(rows, 3, 64, 64, generator=generator), torch.eye(24)[:rows]
     time = torch.linspace(0.2, 0.9, rows)

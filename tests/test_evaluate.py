@@ -245,6 +245,7 @@ def test_an_evaluator_that_counts_is_asked_for_counts() -> None:
     assert result["duplicates"] == pytest.approx(2 / 3, abs=1e-5)
 
 
+@pytest.mark.slow
 def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -132,6 +132,7 @@ def replica(pipeline: Pipeline) -> Iterator[str]:
     demo.close()
 
 
+@pytest.mark.slow
 def test_behind_a_proxy_that_takes_the_prefix_off(
     browser: Browser, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -156,6 +157,7 @@ def test_behind_a_proxy_that_takes_the_prefix_off(
         assert errors == []
 
 
+@pytest.mark.slow
 def test_a_visitor_is_moved_to_another_replica_in_mid_visit(browser: Browser, pipeline: Pipeline) -> None:
     with replica(pipeline) as first, replica(pipeline) as second:
         targets = [first]

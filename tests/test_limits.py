@@ -226,6 +226,7 @@ def test_damaged_models_beside_the_pages_own_are_left_out(pipeline: Pipeline, tm
 @pytest.mark.slow
 def test_ctrl_c_during_a_run_ends_the_server_at_once(tmp_path: Path) -> None:
     import asyncio
+    from concurrent.futures import ThreadPoolExecutor
 
     from soak import served
 
@@ -238,7 +239,8 @@ def test_ctrl_c_during_a_run_ends_the_server_at_once(tmp_path: Path) -> None:
             assert (await client.post("/gradio_api/call/generate", json=body)).status_code == 200
 
     with served(log) as (where, process):
-        asyncio.run(begin(where))
+        with ThreadPoolExecutor(1) as thread:  # in this one the browser of other tests may have its loop
+            thread.submit(asyncio.run, begin(where)).result()
         time.sleep(1)
         start = time.monotonic()
         process.send_signal(signal.SIGINT)

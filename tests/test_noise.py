@@ -72,6 +72,7 @@ def test_evenly_spaced_steps_cost_few_draws(steps: int, draws: int, monkeypatch:
     assert len(asked) <= draws
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", ["ddpm", "sde-dpm++"])
 def test_runs_of_different_lengths_draw_like_pictures(sampler: str) -> None:
     pipe = Pipeline.from_pretrained(bundled("default"), "cpu")

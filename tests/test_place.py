@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+import app
 from ddpm.demo.hosting import place
 
 ROOT = Path(__file__).parent.parent
@@ -77,16 +78,9 @@ def test_a_folder_that_is_named_is_the_only_one_tried(monkeypatch: pytest.Monkey
         place.temporary_folder()
 
 
-def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    env = {**os.environ, **environment}
-    command = [sys.executable, "app.py", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
-
-
 @pytest.mark.parametrize(
     ("arguments", "environment", "message"),
     [
-        ([], {"DDPM_MAX_WORK": "many"}, "DDPM_MAX_WORK must be a whole number above 0, not 'many'"),
         ([], {"DDPM_DEVICE": "tpu"}, "DDPM_DEVICE must be a device of this machine"),
         ([], {"PORT": "99999"}, "the port must be a number from 1 to 65535"),
         (["--port", "80a"], {}, "the port must be a number from 1 to 65535"),
@@ -94,15 +88,33 @@ def run_app(*arguments: str, **environment: str) -> subprocess.CompletedProcess[
         ([], {"GRADIO_TEMP_DIR": "/dev/null/here"}, "cannot take temporary files"),
     ],
 )
-def test_faults_of_the_place_are_one_sentence(arguments: list[str], environment: dict[str, str], message: str) -> None:
-    done = run_app(*arguments, **environment)
+def test_faults_of_the_place_are_one_sentence(
+    arguments: list[str],
+    environment: dict[str, str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("no_proxy", "NO_PROXY"):  # the app sets them
+        monkeypatch.setenv(name, "")
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stop:
+        app.main(arguments)
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_fault_in_a_variable_that_is_read_first_is_one_sentence_too() -> None:
+    env = {**os.environ, "DDPM_MAX_WORK": "many"}
+    done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2
-    assert message in done.stderr
+    assert "DDPM_MAX_WORK must be a whole number above 0, not 'many'" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @contextlib.contextmanager
-def app(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
+def running(log: Path, *arguments: str, **environment: str) -> Iterator[str]:
     """The address of the running app."""
     with log.open("w", encoding="utf-8") as out:
         process = subprocess.Popen(
@@ -136,7 +148,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_page(tmp_path: Path) ->
     threading.Thread(target=server.serve_forever, daemon=True).start()
     proxy = f"http://127.0.0.1:{server.server_port}"
     cleared = {"no_proxy": "", "NO_PROXY": ""}
-    with app(tmp_path / "log", http_proxy=proxy, https_proxy=proxy, PYTHONUNBUFFERED="1", **cleared) as url:
+    with running(tmp_path / "log", http_proxy=proxy, https_proxy=proxy, PYTHONUNBUFFERED="1", **cleared) as url:
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         with opener.open(url) as answer:
             assert b"ddpm-data" in answer.read()
@@ -148,7 +160,7 @@ def test_a_proxy_of_the_environment_is_not_asked_for_the_page(tmp_path: Path) ->
 def test_it_runs_without_a_home_as_another_user_would(tmp_path: Path) -> None:
     env = {"HOME": "/", "GRADIO_SERVER_NAME": "0.0.0.0", "PYTHONUNBUFFERED": "1", "LC_ALL": "C"}
     with (
-        app(tmp_path / "log", GRADIO_TEMP_DIR=str(tmp_path / "files"), **env) as url,
+        running(tmp_path / "log", GRADIO_TEMP_DIR=str(tmp_path / "files"), **env) as url,
         urllib.request.urlopen(url) as answer,
     ):
         assert answer.status == 200

@@ -174,6 +174,7 @@ def test_the_nearest_neighbour_of_a_picture_is_itself() -> None:
     assert figures.nearest(pictures[[3, 17]], pictures, 2)[:, 0].tolist() == [3, 17]
 
 
+@pytest.mark.slow
 def test_neighbours_and_failures_are_drawn(work: Path) -> None:
     figures.main(
         [

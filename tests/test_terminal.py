@@ -39,6 +39,7 @@ def test_every_command_prints_through_it() -> None:
         assert "terminal.run(main)" in path.read_text(encoding="utf-8"), path
 
 
+@pytest.mark.slow
 def test_training_goes_on_when_its_reader_leaves(tmp_path: Path) -> None:
     render = f"{sys.executable} -m training.render --count 6 --out {tmp_path}/data"
     train = f"{sys.executable} -m training.train_evaluator --data {tmp_path}/data --minutes 0.02 --out {tmp_path}/judge"

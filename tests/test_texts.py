@@ -170,6 +170,7 @@ def test_others_get_english_throughout(browser: Browser, address: str, locale: s
 def test_the_switch_changes_everything_in_place(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}?seed=7", "en-US") as page:
         expect_english(page)
+        expect(page.get_by_label("Seed", exact=True)).to_have_value("7")  # the link is read
         page.get_by_label("Seed", exact=True).fill("5")
         page.get_by_role("link", name="中文").click()
         expect_chinese(page)

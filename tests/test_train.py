@@ -256,6 +256,7 @@ def wait_for(path: Path, newer_than: float, process: subprocess.Popen) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_it_leaves_whole_checkpoints(data, tmp_path):
     # It saves after every step here, so that most kills hit a save
     seen = 0

@@ -138,6 +138,7 @@ def test_both_places_draw_the_same_picture(model: Path) -> None:
             torch.testing.assert_close(getattr(again, name), getattr(step, name))
 
 
+@pytest.mark.slow
 def test_nothing_of_it_is_there_elsewhere() -> None:
     program = "import sys, app; from ddpm.demo.hosting import zero; print(zero.DEVICE, 'spaces' in sys.modules)"
     env = {key: value for key, value in os.environ.items() if key != "SPACES_ZERO_GPU"}
