@@ -21,7 +21,8 @@ from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.export import write_file, write_gif, write_mp4
 from ddpm.labels import LABEL_ID, LABELS, check, read_spec
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
-from ddpm.pipeline import Pipeline, Settings
+from ddpm.pipeline import Pipeline
+from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory
 
 Writer = Callable[[Path], None]

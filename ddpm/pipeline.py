@@ -1,11 +1,9 @@
 """From labels to images: the bundled model, its samplers and its seeds behind two calls."""
 
 import copy
-import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from numbers import Integral, Real
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,30 +15,14 @@ from ddpm import IMAGE_SHAPE, checkpoint, devices, hub, labels, noise
 from ddpm.backends import Switching, openvino
 from ddpm.batching import Batcher
 from ddpm.denoiser import Denoiser, Network
-from ddpm.labels import brief
 from ddpm.precision import cpu_dtype, fitted
-from ddpm.samplers import SAMPLERS, Step, sample
+from ddpm.samplers import Step, sample
+from ddpm.settings import Settings, check_seed, checked
 
-MAX_SEED = 2**63 - 1
-MAX_GUIDANCE = 20.0
 BATCH = 64  # images that `generate` denoises together
 if TYPE_CHECKING:
     from ddpm.evaluator_guidance import EvaluatorGuidance
     from ddpm.trajectory import Trajectory
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How to sample.
-
-    sampler: a key of SAMPLERS. steps: the number of inference steps, 1..T (`num_inference_steps` in diffusers).
-    guidance: the guidance scale w of classifier-free guidance, 0..20 (`guidance_scale`): 0 ignores the labels, 1 takes
-    them as they are, more exaggerates what they change.
-    """
-
-    sampler: str
-    steps: int
-    guidance: float
 
 
 Elsewhere = Callable[[Tensor, Tensor, Settings, Sequence[int], int | None], Iterator[Step] | None]
@@ -180,16 +162,13 @@ class Pipeline:
 
     def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
         """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""
-        sampler = self.config.sampler if sampler is None else sampler
-        steps = self.config.steps if steps is None else steps
-        guidance = self.config.guidance if guidance is None else guidance
-        if sampler not in tuple(SAMPLERS):
-            raise ValueError(f"sampler {brief(sampler)} is unknown; allowed are {', '.join(SAMPLERS)}")
-        if not _is_whole(steps) or not 1 <= steps <= self.config.schedule.steps:
-            raise ValueError(f"steps must be a whole number from 1 to {self.config.schedule.steps}, not {brief(steps)}")
-        if not _is_number(guidance) or not 0 <= guidance <= MAX_GUIDANCE:
-            raise ValueError(f"guidance must be a number from 0 to {MAX_GUIDANCE:g}, not {brief(guidance)}")
-        return Settings(sampler, int(steps), float(guidance))
+        own = self.config
+        return checked(
+            own.sampler if sampler is None else sampler,
+            own.steps if steps is None else steps,
+            own.guidance if guidance is None else guidance,
+            most_steps=own.schedule.steps,
+        )
 
     def generate(
         self,
@@ -282,8 +261,7 @@ class Pipeline:
         conditions = labels.encode(scenes)
         if len(conditions) == 0:
             raise ValueError('no scenes: give at least one, such as [["red cube"]]; an empty scene is [[]]')
-        if not _is_whole(seed) or not 0 <= seed <= MAX_SEED:
-            raise ValueError(f"seed must be a whole number from 0 to {MAX_SEED}, not {brief(seed)}")
+        check_seed(seed)
         return conditions, self.settings(sampler, steps, guidance)
 
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
@@ -326,11 +304,3 @@ def _seeds(seed: int, count: int) -> list[int]:
 def _on_cpu(step: Step) -> Step:
     pull = None if step.pull is None else step.pull.cpu()
     return replace(step, x=step.x.cpu(), x0=step.x0.cpu(), eps=step.eps.cpu(), pull=pull)
-
-
-def _is_whole(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Integral)
-
-
-def _is_number(value: object) -> bool:
-    return not isinstance(value, bool) and isinstance(value, Real) and math.isfinite(value)

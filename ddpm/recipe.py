@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from PIL.PngImagePlugin import PngInfo
 
-from ddpm.pipeline import Settings
+from ddpm.settings import Settings
 
 KEYWORD = "ddpm"
 """Of the PNG's text chunk."""

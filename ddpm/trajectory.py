@@ -14,10 +14,10 @@ from torch import Tensor
 
 from ddpm.export import SCALE, File, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
-from ddpm.pipeline import Settings
 from ddpm.recipe import png_info
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
+from ddpm.settings import Settings
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from ddpm.labels import encode
-from ddpm.pipeline import Pipeline, Settings
+from ddpm.pipeline import Pipeline
 from ddpm.samplers import Step
+from ddpm.settings import Settings
 
 End = tuple[Sequence[str], int]
 """Where a walk begins or ends: the labels of a scene, and a seed."""

@@ -8,8 +8,8 @@ from torch.utils._pytree import tree_flatten
 from ddpm import Evaluator, Pipeline, devices
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.networks import build
-from ddpm.pipeline import Settings
 from ddpm.samplers import SAMPLERS
+from ddpm.settings import Settings
 
 
 @pytest.fixture

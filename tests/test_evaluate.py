@@ -13,8 +13,8 @@ from ddpm.cli import main
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.networks import build
 from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
-from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
+from ddpm.settings import Settings
 from training import benchmark, evaluate, train_evaluator
 from training.measures import speed
 from training.render import main as render

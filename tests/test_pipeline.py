@@ -12,10 +12,10 @@ from ddpm import Pipeline, checkpoint, pipeline
 from ddpm.checkpoint import CheckpointError, ModelConfig
 from ddpm.labels import LabelError, encode
 from ddpm.networks import build
-from ddpm.pipeline import Settings
 from ddpm.precision import cpu_dtype
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
+from ddpm.settings import Settings
 
 CONFIG = ModelConfig(
     "tiny", "context_unet", {"width": 8}, "v", NoiseSchedule("cosine"), sampler="ddim", steps=4, guidance=2.0

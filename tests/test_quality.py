@@ -10,7 +10,7 @@ import torch
 from ddpm import Pipeline, checkpoint
 from ddpm.evaluator import EvaluatorConfig, build_network
 from ddpm.labels import LABEL_ID
-from ddpm.pipeline import Settings
+from ddpm.settings import Settings
 from training import figures, frechet, quality, recovery, train_evaluator
 from training.measures import drawing
 from training.measures.frechet import frechet_distance

@@ -12,7 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from ddpm import Pipeline, recipe
 from ddpm.demo.share.share import PRESET_SETTINGS
-from ddpm.pipeline import Settings
+from ddpm.settings import Settings
 from ddpm.trajectory import to_uint8
 
 

@@ -13,9 +13,9 @@ from ddpm import trajectory
 from ddpm.export import FRAME_MS, LAST_FRAME_MS, write_file, write_gif
 from ddpm.labels import LABEL_ID, LABELS
 from ddpm.pictures import to_tensor
-from ddpm.pipeline import Settings
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
+from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory, to_picture, to_uint8
 
 SCENES = [["red cube"], ["gray cube", "blue sphere"]]

@@ -126,7 +126,7 @@ def test_a_run_that_gets_no_gpu_is_drawn_on_the_cpu(model: Path, tmp_path: Path)
 
 def test_both_places_draw_the_same_picture(model: Path) -> None:
     from ddpm.demo.hosting import zero
-    from ddpm.pipeline import Settings
+    from ddpm.settings import Settings
 
     pipe = Pipeline.from_pretrained(model, "cpu", torch.float32)
     x, conditions = pipe.noise([3, 4]), torch.zeros(2, 24)

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from ddpm import Evaluator, Pipeline, labels, terminal
 from ddpm.checkpoint import write_whole
-from ddpm.pipeline import Settings
 from ddpm.scores import judge, with_error
+from ddpm.settings import Settings
 from training.loop import dataset
 from training.measures import reports
 from training.measures.drawing import draw

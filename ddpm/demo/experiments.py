@@ -15,8 +15,8 @@ from ddpm.demo.hosting.limits import Room, Wait, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import verdict
 from ddpm.labels import brief
-from ddpm.pipeline import Settings
 from ddpm.samplers import Step
+from ddpm.settings import Settings
 from ddpm.variations import DETERMINISTIC, End, redraw, turnover, walk_steps
 
 T = TypeVar("T")

@@ -47,7 +47,7 @@ class TrainConfig:
 
     seed: int = 0
 
-    # The checkpoint's defaults, see `ddpm.pipeline.Settings`.
+    # The checkpoint's defaults, see `ddpm.settings.Settings`.
     sampler: str = "sde-dpm++"
     steps: int = 25
     guidance: float = 2.5

@@ -15,8 +15,9 @@ from tqdm import tqdm
 from ddpm import Pipeline
 from ddpm.export import write_file
 from ddpm.pictures import sheet
-from ddpm.pipeline import BATCH, Settings
+from ddpm.pipeline import BATCH
 from ddpm.scores import Scenes
+from ddpm.settings import Settings
 from ddpm.trajectory import to_picture
 from training.loop import processes
 

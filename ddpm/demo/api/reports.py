@@ -7,7 +7,7 @@ from typing import TypedDict
 from torch import Tensor
 
 from ddpm.demo.verdicts import verdict
-from ddpm.pipeline import Settings
+from ddpm.settings import Settings
 
 
 class Verdict(TypedDict):

@@ -20,6 +20,8 @@ function nameOf({ model, sampler, total, guidance }) {
 
 export function mount(element, page) {
   const root = element.querySelector("section");
+  for (const facts of root.querySelectorAll(".facts"))
+    facts.append(root.querySelector("template").content.cloneNode(true));
   const part = (role, side) =>
     root.querySelector(`${side === undefined ? "" : `[data-side="${side}"] `}[data-part="${role}"]`);
   const cursor = part("cursor");

@@ -17,7 +17,7 @@ from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
-from ddpm.demo.picker.settings import MAX_GUIDANCE, SAMPLER_CHOICES, SAMPLER_NAMES
+from ddpm.demo.picker.settings import SAMPLER_CHOICES, SAMPLER_NAMES, SLIDER_END
 from ddpm.demo.texts import element, text
 from ddpm.demo.verdicts import verdict
 from ddpm.labels import check
@@ -155,7 +155,7 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
             sampler = gr.Dropdown(SAMPLER_CHOICES, value=own.sampler, label=text("settings.sampler"))
             steps = gr.Number(own.steps, label=text("settings.steps"))
         chosen = gr.Slider(
-            0, max(MAX_GUIDANCE, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
+            0, max(SLIDER_END, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
         )
     settings = [sampler, steps, chosen]
     # another model comes with the settings that suit it

@@ -8,8 +8,8 @@ import gradio as gr
 
 from ddpm.demo import frames
 from ddpm.demo.adapter.page import asset, part
-from ddpm.pipeline import Settings
 from ddpm.schedule import NoiseSchedule
+from ddpm.settings import Settings
 
 State = Literal["example", "running", "done"]
 

@@ -19,8 +19,9 @@ from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.influence import influence
 from ddpm.labels import LabelError, brief, check
-from ddpm.pipeline import Elsewhere, Pipeline, Settings
+from ddpm.pipeline import Elsewhere, Pipeline
 from ddpm.samplers import Step
+from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory
 
 MAX_PAGE_SEED = 2**53 - 1

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ddpm.pipeline import Elsewhere, Pipeline, Settings
+from ddpm.pipeline import Elsewhere, Pipeline
 from ddpm.samplers import Step
+from ddpm.settings import Settings
 
 log = logging.getLogger(__name__)
 

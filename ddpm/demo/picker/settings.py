@@ -8,7 +8,7 @@ from ddpm.demo.texts import text
 SAMPLER_CHOICES = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
 SAMPLER_NAMES = {key: name for name, key in SAMPLER_CHOICES}
 STEPS = (10, 25, 50, 100, 250, 1000)
-MAX_GUIDANCE = 8  # beyond it colors only burn out; by program 20 is allowed
+SLIDER_END = 8  # beyond it colors only burn out; by program 20 is allowed
 
 DICE = "() => Math.floor(Math.random() * 1e6)"  # runs in the browser
 
@@ -44,7 +44,7 @@ def guidance_slider(config: ModelConfig) -> gr.Slider:
     """Offer the guidance scale, with the model's own chosen."""
     return gr.Slider(
         0,
-        max(MAX_GUIDANCE, config.guidance),
+        max(SLIDER_END, config.guidance),
         value=config.guidance,
         step=0.5,
         label=text("settings.guidance"),

@@ -15,7 +15,7 @@ from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
 from ddpm.demo.share.files import FORMATS, File, run_file
 from ddpm.demo.texts import element
 from ddpm.labels import LABELS, MAX_OBJECTS
-from ddpm.pipeline import Settings
+from ddpm.settings import Settings
 
 PRESET_SETTINGS = {
     "fast": Settings("dpm++", 10, 2.5),
