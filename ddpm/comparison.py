@@ -29,7 +29,7 @@ def film(runs: Sequence[Trajectory], image: int = 0) -> list[Image.Image]:
 def film_strip(runs: Sequence[Trajectory], image: int = 0, columns: int = 10) -> Image.Image:
     """Return `columns` moments of each run in one picture, the runs below each other: noisy above predicted clean."""
     strips = [torch.cat(_columns(run, columns, image), dim=-1) for run in runs]  # (3, 128, 64 C) each
-    return enlarge(_join(strips, dim=-2), 2)
+    return enlarge(_join(strips, dim=-2))
 
 
 def _columns(run: Trajectory, count: int, image: int) -> list[Tensor]:

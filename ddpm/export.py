@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 File = str | PathLike[str] | BinaryIO
 
 SCALE = 4
-"""How many pixels of a film, in each direction, show one pixel of its pictures."""
+"""How many pixels of a film stand beside each other for one of its pictures, and 3/4 as many above each other."""
+
+FILM_SCALE = 8
+"""The same for MP4: the blocks are even in both directions, see `_frame`."""
 
 FRAME_MS, LAST_FRAME_MS = 60, 2000
 """How long a film shows each frame, and its last one, in milliseconds."""
@@ -34,7 +37,7 @@ def write_gif(pictures: Sequence[Image.Image], file: File, below: bool = False) 
     Each picture has a palette of its own, half of it for the noisy image and half for the clean one, which stands on
     the right, or `below`: noise takes all the colors that it can get, and the clean image would show bands.
     """
-    first, *others = (enlarge(_with_palette(picture, below), SCALE) for picture in pictures)
+    first, *others = (enlarge(_with_palette(picture, below)) for picture in pictures)
     durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
     write_file(
         file, lambda path: first.save(path, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
@@ -57,9 +60,12 @@ def write_file(file: File, write: Callable[[Path], object]) -> None:
         file.write(path.read_bytes())
 
 
-def enlarge(picture: Image.Image, scale: int) -> Image.Image:
-    """Make each pixel `scale` pixels wide and high."""
-    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.NEAREST)
+def enlarge(picture: Image.Image, scale: int = SCALE) -> Image.Image:
+    """Make each pixel `scale` wide and 3/4 of that high, in which 64x64 becomes 4:3 again, as the camera saw it.
+
+    scale: a multiple of 4.
+    """
+    return picture.resize((picture.width * scale, picture.height * scale * 3 // 4), Image.Resampling.NEAREST)
 
 
 def _with_palette(picture: Image.Image, below: bool) -> Image.Image:
@@ -80,7 +86,7 @@ def _encode(pictures: Sequence[Image.Image], path: Path) -> None:
     import av
     from av.video.reformatter import ColorRange
 
-    frames = [_frame(enlarge(picture, SCALE)) for picture in pictures]
+    frames = [_frame(enlarge(picture, FILM_SCALE)) for picture in pictures]
     frames += frames[-1:] * (LAST_FRAME_MS // FRAME_MS)  # players tend to cut a single long frame short
     # faststart: the index comes first, so that a browser can begin before it has the whole file.
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as film:
@@ -97,7 +103,7 @@ def _encode(pictures: Sequence[Image.Image], path: Path) -> None:
 
 
 def _frame(picture: Image.Image) -> av.VideoFrame:
-    """Convert to yuv420p: it halves the colors in both directions, which blocks of SCALE pixels do not notice."""
+    """Convert to yuv420p: it halves the colors in both directions, which blocks of even sides do not notice."""
     from av import VideoFrame
     from av.video.reformatter import ColorRange, Colorspace
 

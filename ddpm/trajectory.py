@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from ddpm.export import SCALE, File, enlarge, write_file, write_gif, write_mp4
+from ddpm.export import File, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
 from ddpm.recipe import png_info
 from ddpm.samplers import Step
@@ -65,22 +65,27 @@ class Trajectory:
         return evaluator(self.x0.flatten(0, 1)).unflatten(0, self.x0.shape[:2])
 
     def frames(self, image: int = 0) -> list[Image.Image]:
-        """Return S pictures (512x256) of one image: noisy on the left, predicted clean on the right."""
-        return [enlarge(self._pair(i, image), SCALE) for i in range(len(self.timesteps))]
+        """Return S pictures (512x192) of one image: noisy on the left, predicted clean on the right."""
+        return [enlarge(self._pair(i, image)) for i in range(len(self.timesteps))]
 
     def film_strip(self, image: int = 0, columns: int = 10) -> Image.Image:
         """Return at most `columns` steps in one picture, from the first to the last: noisy above, predicted below."""
         chosen = spread(len(self.timesteps), columns)
         rows = [torch.cat(list(images[chosen, image]), dim=-1) for images in (self.x, self.x0)]  # (3, 64, C 64) each
-        return enlarge(to_picture(torch.cat(rows, dim=-2)), 2)
+        return enlarge(to_picture(torch.cat(rows, dim=-2)))
 
     def save_png(self, file: File, image: int = 0) -> None:
         """Write the result of one image as PNG, 64x64. Files that are paths are written whole or not at all.
 
-        The file carries what it follows from, see `ddpm.recipe`; so does the film strip.
+        The file carries what it follows from, see `ddpm.recipe`; so do the large picture and the film strip.
         """
         info = png_info(self.scenes[image], self.seed + image, self.settings)
         write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG", pnginfo=info))
+
+    def save_large_png(self, file: File, image: int = 0) -> None:
+        """Write the result of one image as PNG for slides, 1024x768, each of its pixels as a block."""
+        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        write_file(file, lambda path: enlarge(to_picture(self.x0[-1, image]), 16).save(path, "PNG", pnginfo=info))
 
     def save_strip(self, file: File, image: int = 0, columns: int = 10) -> None:
         """Write the film strip of one image as PNG."""
@@ -108,12 +113,12 @@ class Trajectory:
         from matplotlib.figure import Figure
 
         chosen = spread(len(self.timesteps), columns)
-        figure = Figure(figsize=(1.4 * len(chosen), 3.2), layout="constrained")
+        figure = Figure(figsize=(1.4 * len(chosen), 2.7), layout="constrained")
         axes = figure.subplots(2, len(chosen), squeeze=False)
         for column, i in enumerate(chosen):
             axes[0, column].set_title(f"t = {self.timesteps[i]}", fontsize=9)
             for axis, images in zip(axes[:, column], (self.x, self.x0), strict=True):
-                axis.imshow(to_uint8(images[i, image]), interpolation="nearest")
+                axis.imshow(to_uint8(images[i, image]), interpolation="nearest", aspect=3 / 4)
                 axis.set(xticks=[], yticks=[])
         axes[0, 0].set_ylabel("noisy $x_t$")
         axes[1, 0].set_ylabel("predicted $x_0$")

@@ -67,13 +67,13 @@ def test_defaults_are_the_models_own(client: Client, pipeline: Pipeline) -> None
 def test_a_trajectory_comes_in_every_format(client: Client, pipeline: Pipeline) -> None:
     files = {
         format: client.predict(["red cube"], 3, "ddim", 6, 2.0, format, api_name="/trajectory")
-        for format in ("png", "strip", "gif", "mp4", "npz")
+        for format in ("png", "large", "strip", "gif", "mp4", "npz")
     }
     names = [Path(file).name for file in files.values()]
-    assert names == [f"red-cube_seed3{ending}" for ending in (".png", "_strip.png", ".gif", ".mp4", ".npz")]
+    assert names == [f"red-cube_seed3{ending}" for ending in (".png", "_large.png", "_strip.png", ".gif", ".mp4", ".npz")]
     x0 = pipeline.generate([["red cube"]], 3, "ddim", 6, 2.0)
     np.testing.assert_array_equal(pixels(files["png"]), to_uint8(x0[0]))
-    assert pixels(files["strip"]).shape == (256, 6 * 128, 3)
+    assert pixels(files["strip"]).shape == (2 * 192, 6 * 256, 3)
     with Image.open(files["gif"]) as film:
         assert film.n_frames == 6
     with av.open(files["mp4"]) as film:
@@ -93,7 +93,7 @@ def test_emergence_gives_all_probabilities_along_the_steps(client: Client, pipel
 
 def test_where_gives_a_map_for_each_label(client: Client, pipeline: Pipeline) -> None:
     sheet, maps, numbers = client.predict(["red cube", "cyan sphere"], 0, "ddim", 5, api_name="/where")
-    assert pixels(sheet).shape == (256, 3 * 256, 3)
+    assert pixels(sheet).shape == (192, 3 * 256, 3)
     assert list(maps) == list(numbers) == ["red cube", "cyan sphere"]
     grays = [pixels(file) for file in maps.values()]
     assert [gray.shape for gray in grays] == [(64, 64)] * 2
@@ -127,18 +127,18 @@ def test_two_settings_are_compared(client: Client, pipeline: Pipeline) -> None:
 
 def test_a_gallery_has_seeds_in_a_row(client: Client, pipeline: Pipeline) -> None:
     sheet, files, reports = client.predict(["red cube"], seed=4, count=5, steps=3, api_name="/gallery")
-    assert pixels(sheet).shape == (2 * 128, 4 * 128, 3)
+    assert pixels(sheet).shape == (2 * 192, 4 * 256, 3)
     assert [report["seed"] for report in reports] == [4, 5, 6, 7, 8]
     x = pipeline.generate([["red cube"]], seed=6, steps=3)
     difference = pixels(files[2]).astype(int) - to_uint8(x[0])
     assert np.abs(difference).max() <= 1  # a batch and a single agree to rounding
-    np.testing.assert_array_equal(pixels(sheet)[1:128:2, 257:384:2], pixels(files[2]))
+    np.testing.assert_array_equal(pixels(sheet)[1:192:3, 513:768:4], pixels(files[2]))
 
 
 def test_a_walk_leads_from_one_scene_to_another(client: Client, pipeline: Pipeline) -> None:
     row, files, verdicts = client.predict(["red cube"], ["blue cube"], 0, 1, 5, "ddpm", 4, 2.0, api_name="/walk")
     expected = walk(pipeline, (["red cube"], 0), (["blue cube"], 1), 5, pipeline.settings("dpm++", 4, 2.0))
-    assert pixels(row).shape == (128, 5 * 128, 3)
+    assert pixels(row).shape == (192, 5 * 256, 3)
     for file, image in zip(files, expected, strict=True):
         np.testing.assert_array_equal(pixels(file), to_uint8(image))
     assert list(verdicts[0]["found"]) == ["red cube"]
@@ -178,7 +178,7 @@ def test_wrong_arguments_are_refused_with_a_message(client: Client, name: str, a
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("trajectory", {"format": "avi"}, "allowed are png, strip, gif, mp4, npz"),
+        ("trajectory", {"format": "avi"}, "allowed are png, large, strip, gif, mp4, npz"),
         ("compare", {"a_steps": 0}, "steps must be a whole number from 1 to 1000"),
         ("compare", {"b_sampler": "euler"}, "allowed are ddpm, ddim, dpm"),
         ("compare", {"b_model": "absent"}, "model 'absent' is unknown"),

@@ -57,15 +57,15 @@ def test_pixels_are_rounded_and_clipped():
 
 def test_frames_show_noisy_left_and_clean_right(run):
     frames = run.frames(image=1)
-    assert [frame.size for frame in frames] == [(512, 256)] * 5
-    small = np.asarray(frames[2])[::4, ::4]
+    assert [frame.size for frame in frames] == [(512, 192)] * 5  # 4:3 each
+    small = np.asarray(frames[2])[::3, ::4]
     assert np.array_equal(small[:, :64], to_uint8(run.x[2, 1]))
     assert np.array_equal(small[:, 64:], to_uint8(run.x0[2, 1]))
 
 
 @pytest.mark.parametrize(("columns", "chosen"), [(10, [0, 1, 2, 3, 4]), (3, [0, 2, 4]), (2, [0, 4]), (1, [4])])
 def test_the_film_strip_goes_from_the_first_step_to_the_last(run, columns, chosen):
-    strip = np.asarray(run.film_strip(image=0, columns=columns))[::2, ::2]
+    strip = np.asarray(run.film_strip(image=0, columns=columns))[::3, ::4]
     assert strip.shape == (128, 64 * len(chosen), 3)
     for column, i in enumerate(chosen):
         tile = strip[:, 64 * column : 64 * (column + 1)]
@@ -80,11 +80,19 @@ def test_the_png_is_the_result_to_the_pixel(run, tmp_path):
         assert picture.size == (64, 64)
 
 
+def test_the_large_png_has_the_shape_of_the_view(run, tmp_path):
+    run.save_large_png(tmp_path / "scene.png", image=1)
+    with Image.open(tmp_path / "scene.png") as picture:
+        assert picture.size == (1024, 768)
+        assert np.array_equal(np.asarray(picture)[::12, ::16], to_uint8(run.x0[-1, 1]))
+        assert "ddpm" in picture.info
+
+
 def test_the_gif_plays_every_step_and_rests_on_the_last(run, tmp_path):
     run.save_gif(tmp_path / "scene.gif")
     with Image.open(tmp_path / "scene.gif") as film:
         assert film.n_frames == 5
-        assert film.size == (512, 256)
+        assert film.size == (512, 192)
         assert film.info["loop"] == 0
         film.seek(4)
         assert film.info["duration"] == LAST_FRAME_MS
@@ -113,12 +121,12 @@ def test_the_video_plays_in_a_browser(run, tmp_path):
     with av.open(tmp_path / "scene.mp4") as film:
         stream = film.streams.video[0]
         assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
-        assert (stream.width, stream.height) == (512, 256)
+        assert (stream.width, stream.height) == (1024, 384)
         assert stream.average_rate * FRAME_MS == 1000
         pictures = [frame.to_ndarray(format="rgb24").astype(int) for frame in film.decode(video=0)]
     assert len(pictures) == 5 + rest
     for i, frame in enumerate(run.frames(image=1)):
-        assert np.abs(pictures[i] - np.asarray(frame)).mean() < 20  # nothing but noise, the worst case
+        assert np.abs(pictures[i][::2, ::2] - np.asarray(frame)).mean() < 20  # nothing but noise, the worst case
     assert np.abs(pictures[-1] - pictures[4]).mean() < 2
     data = (tmp_path / "scene.mp4").read_bytes()
     assert data.index(b"moov") < data.index(b"mdat")  # it can start before all of it is there
@@ -130,7 +138,7 @@ def test_the_strip_is_a_file_too(run, tmp_path):
         assert np.array_equal(np.asarray(strip), np.asarray(run.film_strip(1, 3)))
 
 
-@pytest.mark.parametrize("format", ["png", "strip", "gif", "mp4", "npz"])
+@pytest.mark.parametrize("format", ["png", "large_png", "strip", "gif", "mp4", "npz"])
 def test_files_need_no_name_and_no_place(run, format):
     file = io.BytesIO()
     getattr(run, f"save_{format}")(file)

@@ -38,7 +38,7 @@ def main(arguments: list[str] | None = None) -> None:
     for row, (title, pictures) in zip(axes, rows.items(), strict=True):
         row[0].set_ylabel(title)
         for axis, picture in zip(row, pictures, strict=True):
-            axis.imshow(picture, interpolation="nearest")
+            axis.imshow(picture, interpolation="nearest", aspect=3 / 4)
             axis.set(xticks=[], yticks=[])
     figure.tight_layout(pad=0.3)
     args.out.parent.mkdir(parents=True, exist_ok=True)

@@ -90,7 +90,7 @@ def _sheet(pictures: Tensor, titles: Sequence[str], columns: int, path: Path, he
     for axis in axes.flat:
         axis.set_axis_off()
     for axis, picture, title in zip(axes.flat, to_uint8(pictures), titles, strict=False):
-        axis.imshow(picture, interpolation="nearest")
+        axis.imshow(picture, interpolation="nearest", aspect=3 / 4)
         axis.set_title(title, fontsize=9)
     figure.savefig(path)
     plt.close(figure)

@@ -162,7 +162,7 @@ def sheet(out: Path, rows: list[str]) -> Figure:
         with Image.open(out / row / STRIP) as strip:
             pictures = np.split(np.array(strip), len(SHEET), axis=1)
         for axis, picture in zip(line, pictures, strict=True):
-            axis.imshow(picture, interpolation="nearest")
+            axis.imshow(picture, interpolation="nearest", aspect=3 / 4)
             axis.set(xticks=[], yticks=[])
         line[0].set_ylabel(row.removeprefix("report-"), fontsize=8)
     for axis, scene in zip(axes[0], SHEET, strict=True):

@@ -11,6 +11,7 @@ import * as redraw from "../redraw/redraw.js";
 import * as notice from "../share/notice.js";
 import { restore } from "../share/restore.js";
 import * as share from "../share/share.js";
+import * as look from "../shared/look.js";
 import * as values from "../shared/values.js";
 import * as walk from "../walk/walk.js";
 import { call, place } from "./call.js";
@@ -63,6 +64,7 @@ export function ask(name, ...inputs) {
 }
 
 language.start();
+look.start();
 names.start();
 globalThis.ddpm = { ask };
 

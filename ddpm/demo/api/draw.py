@@ -150,7 +150,7 @@ class Drawing:
         run = self.studio.trajectory(labels, seed, settings)
         maps = influence(self.studio.pipeline, run)
         grays = {label: (2 * values - 1).expand(3, -1, -1) for label, values in maps.items()}
-        sheet = enlarge(to_picture(torch.cat([run.x0[-1, 0], *grays.values()], dim=-1)), 4)
+        sheet = enlarge(to_picture(torch.cat([run.x0[-1, 0], *grays.values()], dim=-1)))
         files = {
             label: picture_file(self.owner, to_picture(gray).convert("L"), f"{label.replace(' ', '-')}.png")
             for label, gray in grays.items()

@@ -209,7 +209,7 @@ class Experiments:
         columns = min(columns, len(x0))
         white = torch.ones(-len(x0) % columns, *x0.shape[1:])
         rows = torch.cat([x0, white]).unflatten(0, (-1, columns))  # (R, C, 3, 64, 64)
-        return picture_file(self.owner, enlarge(to_picture(rows.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2)), 2))
+        return picture_file(self.owner, enlarge(to_picture(rows.permute(2, 0, 3, 1, 4).flatten(3).flatten(1, 2))))
 
 
 def _last(items: Iterator[T | Wait]) -> T:

@@ -36,13 +36,14 @@ class File(TypedDict):
     meta: FileMeta
 
 
-Format = Literal["png", "strip", "gif", "mp4", "npz"]
-"""The picture, the film strip, the film (twice), every step as arrays."""
+Format = Literal["png", "large", "strip", "gif", "mp4", "npz"]
+"""The picture, the same for slides, the film strip, the film (twice), every step as arrays."""
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _WRITERS: dict[Format, tuple[Callable[[Trajectory, BytesIO], None], str, str]] = {
     "png": (Trajectory.save_png, ".png", "image/png"),
+    "large": (Trajectory.save_large_png, "_large.png", "image/png"),
     "strip": (Trajectory.save_strip, "_strip.png", "image/png"),
     "gif": (Trajectory.save_gif, ".gif", "image/gif"),
     "mp4": (Trajectory.save_mp4, ".mp4", "video/mp4"),
