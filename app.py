@@ -69,7 +69,7 @@ def build_demo(
                 examples = picker.examples()
 
             with gr.Column(elem_id="settings"):
-                gr.HTML(element("h2", "settings.title"), apply_default_css=False)
+                gr.HTML(asset("picker/settings.html"), apply_default_css=False)
                 presets = share.preset_buttons(pipeline.config)
                 with gr.Row(elem_id="seed"):
                     seed = settings.seed_number()

@@ -118,6 +118,13 @@ def tick(page: Page, *labels: str) -> None:
     expect(page.locator("#selection")).to_contain_text(f"{len(labels)} of 5 ticked")
 
 
+def unfold(page: Page) -> None:
+    """Show the settings, which are folded on a phone."""
+    fold = page.locator("#fold")
+    if fold.is_visible() and fold.get_attribute("aria-expanded") == "false":
+        fold.click()
+
+
 def expect_rest(pipeline: Pipeline) -> None:
     """The server's network is asked nothing more, save for what is under way."""
     asked = 0

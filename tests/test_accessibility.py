@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import STEPS, generate, state, tick
+from conftest import STEPS, generate, state, tick, unfold
 from playwright.sync_api import Locator, Page, expect
 
 SEVERE = ("serious", "critical")
@@ -56,6 +56,7 @@ def compare(page: Page) -> None:
 
 
 def explore(page: Page, part: str) -> None:
+    unfold(page)
     page.get_by_label("10", exact=True).check()  # few steps are enough here
     page.get_by_role("tab", name="Explore").click()
     page.get_by_role("tab", name=part).click()
@@ -140,10 +141,16 @@ def tab_to(page: Page, goal: Locator) -> None:
 
 
 def test_a_run_needs_no_mouse(page: Page):
-    tab_to(page, page.get_by_role("checkbox", name="blue cube"))
+    tab_to(page, page.locator("#skip"))
+    tab_to(page, page.get_by_role("checkbox", name="gray cube"))
+    for key, name in (("ArrowRight", "red cube"), ("ArrowRight", "blue cube"), ("ArrowUp", "blue cylinder")):
+        page.keyboard.press(key)
+        expect(page.get_by_role("checkbox", name=name)).to_be_focused()
+    page.keyboard.press("ArrowDown")
     page.keyboard.press("Space")
     expect(page.locator("#selection")).to_contain_text("3 of 5 ticked")
-    tab_to(page, generate(page))
+    page.keyboard.press("Tab")  # the boxes are one stop
+    expect(generate(page)).to_be_focused()
     page.keyboard.press("Enter")
     expect(state(page)).to_contain_text("Finished in")
     expect(page.locator("#stage [data-role=player]")).to_have_attribute("data-playing", "false")
@@ -170,6 +177,7 @@ def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_jumps_during_a_run(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
+    unfold(page)
     page.get_by_label("100", exact=True).check()  # long enough that most of it is no answer to the click
     page.evaluate(SHIFTS)
     generate(page).click()

@@ -70,7 +70,8 @@ def test_a_trajectory_comes_in_every_format(client: Client, pipeline: Pipeline) 
         for format in ("png", "large", "strip", "gif", "mp4", "npz")
     }
     names = [Path(file).name for file in files.values()]
-    assert names == [f"red-cube_seed3{ending}" for ending in (".png", "_large.png", "_strip.png", ".gif", ".mp4", ".npz")]
+    endings = (".png", "_large.png", "_strip.png", ".gif", ".mp4", ".npz")
+    assert names == [f"red-cube_seed3{ending}" for ending in endings]
     x0 = pipeline.generate([["red cube"]], 3, "ddim", 6, 2.0)
     np.testing.assert_array_equal(pixels(files["png"]), to_uint8(x0[0]))
     assert pixels(files["strip"]).shape == (2 * 192, 6 * 256, 3)

@@ -14,6 +14,7 @@ import * as share from "../share/share.js";
 import * as look from "../shared/look.js";
 import * as values from "../shared/values.js";
 import * as walk from "../walk/walk.js";
+import * as arrows from "./arrows.js";
 import { call, place } from "./call.js";
 import * as language from "./language.js";
 import * as names from "./names.js";
@@ -65,6 +66,7 @@ export function ask(name, ...inputs) {
 
 language.start();
 look.start();
+arrows.start();
 names.start();
 globalThis.ddpm = { ask };
 

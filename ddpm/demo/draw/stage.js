@@ -6,6 +6,7 @@ import { decode, Film, paint } from "../shared/frames.js";
 import { gradient, overlay } from "../shared/heat.js";
 import { Player } from "../shared/player.js";
 import { announce } from "../shared/runs.js";
+import { intoSight } from "../shared/sight.js";
 import { label, say, text } from "../shared/texts.js";
 import { percent } from "../shared/verdicts.js";
 
@@ -20,6 +21,10 @@ const FOLLOWS = ["labels", "seed", "sampler", "steps", "guidance"]; // what a ru
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
   const root = part("stage");
+  // In one column the player has to be seen with its Stop; beside the picker the pictures are enough.
+  const column = matchMedia("(max-width: 980px)");
+  const comeIntoSight = () =>
+    intoSight(part("player"), column.matches ? part("player") : element.querySelector(".views"));
   const player = new Player(part("player"), moved);
   const chart = new Chart(part("charts"), (k) => player.look(k));
   let view = {};
@@ -78,18 +83,6 @@ export function mount(element, page) {
     if (state === "asked") comeIntoSight();
   }
 
-  // A run is asked for from anywhere on the page. Where its pictures are in sight, nothing moves under the pointer.
-  function comeIntoSight() {
-    const hidden = !element.offsetParent; // another tab is open
-    if (hidden) document.querySelector('#views button[data-tab-id="draw"]')?.click();
-    requestAnimationFrame(() => {
-      const { top, bottom } = element.querySelector(".views").getBoundingClientRect();
-      if (!hidden && top >= 0 && bottom <= innerHeight) return;
-      const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-      element.scrollIntoView({ block: "nearest", behavior: calm ? "auto" : "smooth" });
-    });
-  }
-
   // The frame of the example in which the objects can first be seen through the noise.
   function telling() {
     return Math.max(
@@ -116,7 +109,7 @@ export function mount(element, page) {
   function moved(frame, k) {
     chart.move(k);
     part("step").textContent = `${frame.index} / ${film.total}`;
-    part("t").textContent = frame.t;
+    part("t").textContent = finished(frame) ? `${frame.t} → 0` : frame.t; // what came in, and what came out
     part("noise").textContent = percent(frame.noise);
     part("snr").textContent = frame.logSnr.toFixed(1).replace("-", "\u2212");
     if (heat.shown && !finished(frame)) showHeat(null);
@@ -186,6 +179,7 @@ export function mount(element, page) {
 
   // Show on the finished picture where a label acts, or take that away again. The server is asked once a run.
   function where(name) {
+    comeIntoSight();
     if (heat.shown === name) return showHeat(null);
     player.look(film.frames.length - 1);
     if (heat.maps) return showHeat(name);

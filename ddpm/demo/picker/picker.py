@@ -36,9 +36,10 @@ def selection(ticked: Sequence[str]) -> gr.HTML:
 
 
 def examples() -> gr.HTML:
-    """Build a button for each of EXAMPLES. A click sets the value to the labels of that example."""
+    """Build a button for each of EXAMPLES, and one for a random scene. A click sets the value to the labels of it."""
     buttons = "".join(map(_example_button, EXAMPLES))
-    template = f'<div><span class="title" data-text="picker.examples"></span>{buttons}</div>'
+    chance = '<button type="button" class="chance" data-value="[]" data-text="picker.random"></button>'
+    template = f'<div><span class="title" data-text="picker.examples"></span>{buttons}{chance}</div>'
     return part("examples", None, template, elem_id="examples", label="Examples")
 
 

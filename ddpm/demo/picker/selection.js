@@ -5,7 +5,7 @@ import { labels as names, say } from "../shared/texts.js";
 
 export function mount(element, page) {
   const line = element.querySelector("p");
-  const values = { most: data.maxObjects };
+  const values = { most: data.maxObjects, max: Number.MAX_SAFE_INTEGER };
 
   function draw(problem = "") {
     const labels = page.value;

@@ -7,7 +7,7 @@ from ddpm.demo.texts import text
 
 SAMPLER_CHOICES = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
 SAMPLER_NAMES = {key: name for name, key in SAMPLER_CHOICES}
-STEPS = (10, 25, 50, 100, 250, 1000)
+STEPS = (1, 2, 5, 10, 25, 50, 100, 250, 1000)
 SLIDER_END = 8  # beyond it colors only burn out; by program 20 is allowed
 
 DICE = "() => Math.floor(Math.random() * 1e6)"  # runs in the browser
@@ -37,6 +37,7 @@ def steps_choice(config: ModelConfig) -> gr.Radio:
         value=config.steps,
         label=text("settings.steps"),
         info=text("settings.steps_info"),
+        elem_id="steps",
     )
 
 

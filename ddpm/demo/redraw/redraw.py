@@ -8,7 +8,7 @@ import gradio as gr
 
 from ddpm.demo.activity import about, activity
 from ddpm.demo.adapter.page import View, ask, part, refusal
-from ddpm.demo.draw.studio import Studio, is_seed
+from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio, is_seed
 from ddpm.demo.experiments import Redrawn, redraw_picture
 from ddpm.demo.explore import Page, encode, labels_choice, now_and_then
 from ddpm.demo.texts import text
@@ -39,7 +39,7 @@ def redraw_part(page: Page) -> None:
         guidance: float,
     ) -> Iterator[View]:
         if not is_seed(noise_seed):
-            return iter([refusal("redraw.bad_seed")])
+            return iter([refusal("redraw.bad_seed", max=MAX_PAGE_SEED)])
         settings = page.studio.pipeline.settings(sampler, steps, guidance)
         run = redraw_picture(page.studio, labels, seed, settings, percent, new_labels or labels, noise_seed)
         return map(_redrawn_view, now_and_then(run))

@@ -22,7 +22,7 @@ export class Activity {
   constructor({ start, stop, call, show, refuse }) {
     Object.assign(this, { startId: start, stopId: stop, call, show, refuse, state: "", run: null });
     document.addEventListener("click", (event) => {
-      if (event.target.closest?.(`#${stop}`)) this.stop();
+      if (event.target.closest?.(`#${stop}, [data-stop="${stop}"]`)) this.stop();
     });
     this.press();
   }
@@ -34,7 +34,7 @@ export class Activity {
   // Ask the endpoint `name` for a run. labels, seed: what is refused here already if it cannot be drawn.
   async ask(name, labels, seed, inputs) {
     const problem = refusal(labels, seed);
-    if (problem) return this.refuse(problem, { most: data.maxObjects });
+    if (problem) return this.refuse(problem, { most: data.maxObjects, max: Number.MAX_SAFE_INTEGER });
     this.run?.abort();
     const run = new AbortController();
     this.run = run;

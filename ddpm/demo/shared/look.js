@@ -1,5 +1,5 @@
 // The switches in the page's head: dark or light, and pictures as the camera saw them or as squares of pixels. They
-// are kept for the next visit.
+// are kept for the next visit. And the button that unfolds the settings on a phone.
 const SWITCHES = {
   raw: {
     is: () => "raw" in document.documentElement.dataset,
@@ -33,6 +33,8 @@ export function start() {
     if (value && !(name === "dark" && searchParams.has("__theme"))) turn(value === "true");
   }
   document.addEventListener("click", (event) => {
+    const fold = event.target.closest?.("#fold");
+    fold?.setAttribute("aria-expanded", fold.getAttribute("aria-expanded") === "false");
     const name = event.target.closest?.("[data-switch]")?.dataset.switch;
     if (!name) return;
     const on = !SWITCHES[name].is();

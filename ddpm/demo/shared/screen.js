@@ -1,5 +1,6 @@
 // The screen of a part that draws with its own start and stop buttons: its state in words, and what the part draws.
 import { Activity } from "./activity.js";
+import { intoSight } from "./sight.js";
 import { say } from "./texts.js";
 
 // name: the part, its buttons #name-start and #name-stop, its endpoint page_name. draw(view, state): shows everything
@@ -7,6 +8,10 @@ import { say } from "./texts.js";
 export function screen(name, element, page, draw) {
   const root = element.querySelector("section");
   const status = root.querySelector('[data-part="state"]');
+  const halt = document.createElement("button");
+  Object.assign(halt, { type: "button", className: "halt" });
+  Object.assign(halt.dataset, { stop: `${name}-stop`, text: "activity.stop" });
+  root.prepend(halt);
   let view = { state: "empty" };
 
   function show(news) {
@@ -20,6 +25,7 @@ export function screen(name, element, page, draw) {
     } else if (state === "waiting" && news.ahead) say(status, "activity.waiting_for", news);
     else say(status, state === "empty" ? `${name}.empty` : `activity.${state === "asked" ? "waiting" : state}`);
     draw(view, state);
+    if (state === "asked") intoSight(root);
   }
 
   const refuse = (problem, values) => show({ state: "refused", problem, values });

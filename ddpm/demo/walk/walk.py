@@ -8,7 +8,7 @@ import gradio as gr
 
 from ddpm.demo.activity import about, activity
 from ddpm.demo.adapter.page import View, refusal
-from ddpm.demo.draw.studio import is_seed
+from ddpm.demo.draw.studio import MAX_PAGE_SEED, is_seed
 from ddpm.demo.experiments import MAX_STOPS, MIN_STOPS, WALKER, walk_pictures, walking
 from ddpm.demo.explore import Page, labels_choice, now_and_then, pictures_view
 from ddpm.demo.picker.settings import SAMPLER_NAMES
@@ -54,7 +54,7 @@ def walk_part(page: Page) -> None:
             yield refusal("walk.no_labels")
             return
         if way == SEED and not is_seed(other_seed):
-            yield refusal("walk.bad_seed")
+            yield refusal("walk.bad_seed", max=MAX_PAGE_SEED)
             return
         end = (labels, other_seed) if way == SEED else (other_labels, seed)
         if check(end[0]) == check(labels) and end[1] == seed:
