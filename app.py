@@ -23,13 +23,13 @@ from ddpm.demo.api.endpoints import add_endpoints
 from ddpm.demo.compare.compare import compare_tab
 from ddpm.demo.draw.stage import stage
 from ddpm.demo.draw.studio import Judge, Studio
+from ddpm.demo.edit.edit import edit_tab
 from ddpm.demo.explore import Page
 from ddpm.demo.gallery.gallery import gallery_part
 from ddpm.demo.hosting import limits, place, zero
 from ddpm.demo.lesson.lesson import lesson
 from ddpm.demo.models import Models
 from ddpm.demo.picker import picker, settings
-from ddpm.demo.redraw.redraw import redraw_part
 from ddpm.demo.share import share
 from ddpm.demo.texts import TEXTS, element, text
 from ddpm.demo.theme import launch_options
@@ -84,6 +84,8 @@ def build_demo(
                     files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
                     compare_tab(studio, models, scene, seed)
+                with gr.Tab(text("edit.title"), id="edit"):
+                    edit_tab(studio, seed, [sampler, steps, guidance])
                 with gr.Tab(text("page.explore"), id="explore"):
                     page = Page(studio, scene, seed, [sampler, steps, guidance])
                     with gr.Tabs(elem_id="explore"):
@@ -91,8 +93,6 @@ def build_demo(
                             gallery_part(page)
                         with gr.Tab(text("walk.title"), id="walk"):
                             walk_part(page)
-                        with gr.Tab(text("redraw.title"), id="redraw"):
-                            redraw_part(page)
 
         lesson(pipeline, folder)
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,12 +21,18 @@ from ddpm.settings import Settings, check_seed, checked
 
 BATCH = 64  # images that `generate` denoises together
 if TYPE_CHECKING:
-    from ddpm.evaluator_guidance import EvaluatorGuidance
     from ddpm.trajectory import Trajectory
 
 
 Elsewhere = Callable[[Tensor, Tensor, Settings, Sequence[int], int | None], Iterator[Step] | None]
 """elsewhere(x, conditions, settings, seeds, start), as `Pipeline.sample` takes them: the Steps, or None."""
+
+
+class Steering(Protocol):
+    """What a run follows beside its labels."""
+
+    def around(self, denoiser: Denoiser) -> Denoiser:
+        """The denoiser, changed so."""
 
 
 class Pipeline:
@@ -54,7 +60,7 @@ class Pipeline:
         self._batcher: Batcher | None = None
         self._before: Callable[[], None] = _nothing
         self._elsewhere: Elsewhere | None = None
-        self._steering: EvaluatorGuidance | None = None
+        self._steering: Steering | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
 
     @classmethod
@@ -145,8 +151,11 @@ class Pipeline:
         other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64))
         return other
 
-    def steered(self, steering: "EvaluatorGuidance") -> "Pipeline":
-        """A pipeline on the same network whose runs also follow an evaluator, see `ddpm.evaluator_guidance`."""
+    def steered(self, steering: "Steering") -> "Pipeline":
+        """A pipeline on the same network with something around its denoiser.
+
+        Such as `ddpm.evaluator_guidance.EvaluatorGuidance` or `ddpm.editing.Kept`.
+        """
         other = copy.copy(self)
         other._steering = steering
         return other
@@ -281,7 +290,8 @@ class Pipeline:
 
         x, conditions, start: see `denoise`. settings: as many steps as are taken. seeds: of the noise on the way.
         """
-        if self._elsewhere and (steps := self._elsewhere(x, conditions, settings, seeds, start)) is not None:
+        elsewhere = self._elsewhere if self._steering is None else None  # another place knows of none
+        if elsewhere and (steps := elsewhere(x, conditions, settings, seeds, start)) is not None:
             return steps
         schedule = self.config.schedule
         # Alone, one run computes all its steps in one way; shared forwards are run by whatever is fastest meanwhile

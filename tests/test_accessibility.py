@@ -74,8 +74,12 @@ def walk(page: Page) -> None:
     explore(page, "Walk")
 
 
-def redraw(page: Page) -> None:
-    explore(page, "Redraw")
+def edit(page: Page) -> None:
+    page.get_by_role("tab", name="Edit", exact=True).click()
+    page.locator(".edit .objects button").first.click()
+    page.get_by_role("button", name="Turn the red cube into a blue cube").click()
+    expect(page.locator(".edit")).to_have_attribute("data-state", "done")
+    page.locator(".edit .objects button").last.click()
 
 
 def refuse(page: Page) -> None:
@@ -95,7 +99,7 @@ def refuse(page: Page) -> None:
         ("light", 1280, (draw, compare)),
         ("light", 390, (gallery, walk)),
         ("dark", 1280, (draw, gallery)),
-        ("dark", 390, (compare, redraw)),
+        ("dark", 390, (compare, edit)),
         ("light", 1280, (refuse,)),
     ],
     ids=["light", "light-phone", "dark", "dark-phone", "refused"],
@@ -121,11 +125,11 @@ def test_a_box_is_called_by_what_it_stands_for(page: Page):
 def test_tabs_that_were_never_open_speak_the_language_too(page: Page):
     page.get_by_role("link", name="中文").click()
     tabs = page.get_by_role("tab")
-    expect(tabs).to_have_text(["繪製", "比較", "探索"])
+    expect(tabs).to_have_text(["繪製", "比較", "編輯", "探索"])
     tabs.nth(2).click()
-    expect(tabs).to_have_text(["繪製", "比較", "探索", "圖庫", "漫步", "重畫"])
+    expect(tabs).to_have_text(["繪製", "比較", "編輯", "探索", "圖庫", "漫步", "重畫"])
     page.get_by_role("link", name="English").click()
-    expect(tabs).to_have_text(["Draw", "Compare", "Explore", "Gallery", "Walk", "Redraw"])
+    expect(tabs).to_have_text(["Draw", "Compare", "Edit", "Explore", "Gallery", "Walk"])
 
 
 # --- By keyboard ---
@@ -168,9 +172,9 @@ def test_a_run_needs_no_mouse(page: Page):
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
-    for name in ("Draw", "Compare", "Explore"):
-        page.get_by_role("tab", name=name).click()
-        expect(page.get_by_role("tab", name=name)).to_have_attribute("aria-selected", "true")
+    for name in ("Draw", "Compare", "Edit", "Explore"):
+        page.get_by_role("tab", name=name, exact=True).click()
+        expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 

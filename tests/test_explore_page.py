@@ -173,24 +173,8 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
         expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 8: {labels}")
 
 
-def test_a_picture_is_drawn_again_with_other_objects(page: Page):
-    tick(page, "red cube")
-    open_part(page, "Redraw")
-    slide(page, "How far back", "40")
-    expect(page.locator("#meaning")).to_contain_text("Timestep 400")
-    finish(page, "redraw")
-    after = page.locator(".redraw [data-part=verdict-after]")
-    expect(after.locator(".found")).to_contain_text("red cube")  # the same objects, where none are chosen
-    page.get_by_role("button", name="Turn the red cube into a blue cube").click()
-    expect(after.locator(".missing")).to_contain_text("blue cube")
-    expect(page.locator(".redraw")).to_have_attribute("data-state", "done")
-    expect(page.locator("#meaning")).to_contain_text("Timestep 700")
-    tick(page, "red cube", "blue cube")
-    expect(page.get_by_role("button", name="Turn the red cube into a blue cube")).to_be_disabled()
-
-
 @pytest.mark.parametrize("width", [390, 1920])
-@pytest.mark.parametrize("part", ["Gallery", "Walk", "Redraw"])
+@pytest.mark.parametrize("part", ["Gallery", "Walk"])
 def test_no_part_is_wider_than_the_screen(page: Page, part: str, width: int):
     open_part(page, part)  # before the size changes: a click waits until nothing moves
     page.set_viewport_size({"width": width, "height": 844})
@@ -209,10 +193,6 @@ def test_a_number_that_will_not_do_is_named(page: Page):
         other.fill("0")
         page.locator("#walk-start").click()
         expect(page.locator(".walk .state")).to_have_text("Both ends are the same: choose another one.")
-    page.get_by_role("tab", name="Redraw").click()
-    page.get_by_label("Seed of the new noise").fill("0.5")
-    page.locator("#redraw-start").click()
-    expect(page.locator(".redraw .state")).to_contain_text("The seed of the new noise must be a whole number")
 
 
 def test_a_refusal_is_told_after_a_run_was_stopped(page: Page):

@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 CALLS = int(os.environ.get("FUZZ_CALLS", "150"))  # `make soak` sends 2,000
 NAMES = ("generate", "trajectory", "emergence", "where", "evaluate", "compare", "gallery", "walk", "redraw", "run", "x")
-NAMES += ("page_draw", "page_where", "page_save", "page_compare", "page_gallery", "page_walk", "page_redraw")
+NAMES += (
+    "page_draw",
+    "page_where",
+    "page_save",
+    "page_compare",
+    "page_gallery",
+    "page_walk",
+    "page_edit",
+    "page_objects",
+)
 
 words = st.sampled_from(["red cube", "cyan sphere", "ddpm", "dpm++", "png", "", "../../etc/passwd", "\x00"])
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), words, st.text(max_size=20))

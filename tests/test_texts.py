@@ -87,13 +87,13 @@ def test_every_text_that_the_page_names_is_there() -> None:
 
 STATES = ("waiting", "running", "done", "stopped", "failed")
 COMPOSED = {
-    "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "redraw")],
+    "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "edit")],
     "activity.${group}": ["activity.found", "activity.missing", "activity.unrequested"],
     "activity.${group}_names": ["activity.missing_names", "activity.unrequested_names"],
     'activity.${state === "asked" ? "waiting" : state}': [f"activity.{state}" for state in STATES],
     "label.${name}": [f"label.{label}" for label in LABELS],
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
-    "redraw.${name}": [f"redraw.{amount}" for amount in ("little", "some", "much", "all")],
+    "picker.${shape}": [f"picker.{shape}" for shape in SHAPES],
     "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
     "share.from_${source}": ["share.from_link", "share.from_picture"],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
@@ -190,12 +190,9 @@ def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: s
         expect(page.locator("h1")).to_have_text("看場景從雜訊中浮現")
 
 
-def test_a_list_of_objects_speaks_the_language_and_keeps_its_values(browser: Browser, address: str) -> None:
+def test_an_edit_speaks_the_language(browser: Browser, address: str) -> None:
     with opened(browser, f"{address}?lang=zh-TW", "en-US") as page:
-        page.get_by_role("tab", name="探索").click()
-        page.get_by_role("tab", name="重畫").click()
-        page.get_by_label("新的物件").click()
-        page.get_by_role("option", name="藍色立方體").click()
-        page.keyboard.press("Escape")
-        page.locator("#redraw-start").click()
-        expect(page.locator(".redraw [data-part=verdict-after]")).to_contain_text("藍色立方體")
+        page.get_by_role("tab", name="編輯").click()
+        page.locator(".edit .objects").get_by_role("button", name="紅色立方體").click()
+        page.get_by_role("button", name="把紅色立方體變成藍色立方體").click()
+        expect(page.locator(".edit .verdict")).to_contain_text("藍色立方體")

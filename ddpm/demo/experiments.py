@@ -14,6 +14,7 @@ from ddpm.demo.draw.studio import Judge, Studio, check_seed, requested
 from ddpm.demo.hosting.limits import Room, Wait, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import verdict
+from ddpm.editing import check_edits, edit, edit_place
 from ddpm.labels import brief
 from ddpm.samplers import Step
 from ddpm.settings import Settings
@@ -84,6 +85,15 @@ class Redrawn:
     after: Tensor | None = None
     verdict_before: Verdict | None = None
     verdict_after: Verdict | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Edited:
+    """A step of an edit. place: (1, 64, 64), 1 where the picture may change. verdict: by the new labels, at the end."""
+
+    step: Step
+    place: Tensor
+    verdict: Verdict | None
 
 
 def compare_runs(
@@ -197,6 +207,43 @@ def _redrawn(
         done = step.index == step.total
         verdict_after = verdict(new_scene, studio.evaluator(step.x0)[0]) if done else None
         yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
+
+
+def edit_picture(
+    studio: Studio,
+    picture: Tensor,
+    before: Sequence[str],
+    after: Sequence[str],
+    seed: int,
+    settings: Settings,
+    where: Tensor | None = None,
+) -> Iterator[Edited | Wait]:
+    """Edit a picture (3, 64, 64) that shows the labels `before`, see `ddpm.editing.edit`.
+
+    where: (1, 64, 64), what may change; None finds it. A `Wait` may come before the first. Raises ValueError or
+    LabelError before the first step.
+    """
+    before, after = requested(before), requested(after)
+    check_edits([before], [after])
+    check_seed(seed)
+    check_work(settings.steps)
+    return _in_turn(studio.room, settings.steps, _edited(studio, picture, before, after, seed, settings, where))
+
+
+def _edited(
+    studio: Studio,
+    picture: Tensor,
+    before: tuple[str, ...],
+    after: tuple[str, ...],
+    seed: int,
+    settings: Settings,
+    where: Tensor | None,
+) -> Iterator[Edited]:
+    x0 = picture[None]
+    place = edit_place(studio.pipeline, x0, [before], [after]) if where is None else where[None]
+    for step in edit(studio.pipeline, x0, [before], [after], settings, seed, place):
+        done = step.index == step.total
+        yield Edited(step, place[0], verdict(after, studio.evaluator(step.x0)[0]) if done else None)
 
 
 def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T | Wait]:

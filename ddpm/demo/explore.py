@@ -1,4 +1,4 @@
-"""What the parts of the tab Explore have in common: gallery, walk and redraw."""
+"""What the parts of the tab Explore have in common: gallery and walk."""
 
 from __future__ import annotations
 

@@ -1,13 +1,11 @@
 // Ties the parts of the page to Gradio: each is mounted in a gr.HTML, and asked for a run by Gradio's buttons.
 import * as compare from "../compare/compare.js";
 import * as stage from "../draw/stage.js";
+import * as edit from "../edit/edit.js";
 import * as gallery from "../gallery/gallery.js";
 import * as lesson from "../lesson/lesson.js";
 import * as examples from "../picker/examples.js";
 import * as selection from "../picker/selection.js";
-import * as meaning from "../redraw/meaning.js";
-import * as recolor from "../redraw/recolor.js";
-import * as redraw from "../redraw/redraw.js";
 import * as notice from "../share/notice.js";
 import { restore } from "../share/restore.js";
 import * as share from "../share/share.js";
@@ -21,13 +19,11 @@ import * as names from "./names.js";
 
 const PARTS = {
   compare,
+  edit,
   examples,
   gallery,
   lesson,
-  meaning,
   notice,
-  recolor,
-  redraw,
   selection,
   share,
   stage,

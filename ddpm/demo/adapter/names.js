@@ -5,10 +5,10 @@ import { label, text } from "../shared/texts.js";
 const TABS = {
   draw: "page.draw",
   compare: "page.compare",
+  edit: "edit.title",
   explore: "page.explore",
   gallery: "gallery.title",
   walk: "walk.title",
-  redraw: "redraw.title",
 };
 const NAMED = "fieldset, button[data-tab-id]";
 let groups = 0;

@@ -51,7 +51,7 @@ export function mount(element, page) {
     waits = news.ahead ? news : null;
     setState(news.state, news.message);
     const run = Object.fromEntries(FOLLOWS.map((key) => [key, view[key]]));
-    announce({ state: news.state, run });
+    announce({ state: news.state, run, picture: film.complete ? film.last.x0 : null });
   }
 
   function take(news) {

@@ -1,4 +1,5 @@
-// What the stage is doing, for the other parts of the page: { state, run, problem }. run: what the run that it shows
+// What the stage is doing, for the other parts of the page: { state, run, problem, picture }. picture: the bytes of the
+// finished one, or null. run: what the run that it shows
 // follows from (labels, seed, sampler, steps, guidance). problem: the name of the text that says why nothing is drawn.
 const listeners = [];
 let last = null;

@@ -1,0 +1,1 @@
+"""One thing in a picture changes, the rest stays."""

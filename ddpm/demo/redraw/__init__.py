@@ -1,1 +1,0 @@
-"""A picture that goes back into the noise and out again."""

@@ -1,0 +1,148 @@
+"""Change one thing in a picture and keep the rest: an object gets another color or shape, goes away, or is added.
+
+No training: the place is found by asking the network under both label sets (DiffEdit, Couairon et al. 2022, section
+3.2), the picture is noised part of the way and denoised under the new labels, and outside that place the predicted
+clean picture is the old one at every step (as in section 3.3, on x0, so that any sampler will do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, max_pool2d
+
+from ddpm.denoiser import Denoiser, Prediction
+from ddpm.labels import check, encode
+from ddpm.pipeline import Pipeline
+from ddpm.samplers import Step
+from ddpm.settings import Settings
+
+# Found on validation scenes, see docs/EXPERIMENTS.md.
+LOOKS, ROUNDS = (0.3, 0.4, 0.5, 0.6), 2  # shares of T at which both label sets are asked, and under how many noises
+THRESHOLD = 0.1  # of the largest difference, from which on a pixel belongs to the place
+GROWN = 3  # pixels that the place is grown by
+EXCHANGE, NEW = 0.5, 0.6  # share of T to go back: where an object gives way to another, and where one comes or goes
+EXCHANGE_GUIDANCE = 4.0  # against the old object, which half of the noise leaves to be seen
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A picture (N, 3, 64, 64) that a run keeps where `place` (N, 1, 64, 64) is 0, see `Pipeline.steered`."""
+
+    picture: Tensor
+    place: Tensor
+
+    def around(self, denoiser: Denoiser) -> KeepingDenoiser:
+        """The denoiser, held to it."""
+        return KeepingDenoiser(**vars(denoiser), kept=self)
+
+
+@dataclass(frozen=True)
+class KeepingDenoiser(Denoiser):
+    """A denoiser that predicts a known picture where it is to be kept; without one it is a plain denoiser."""
+
+    kept: Kept | None = None
+
+    def __call__(self, x: Tensor, t: Tensor | int, labels: Tensor) -> Prediction:
+        """See `Denoiser`."""
+        guess = super().__call__(x, t, labels)
+        if self.kept is None:
+            return guess
+        alpha, sigma = self.schedule.coefficients(t, x)
+        x0 = torch.where(self.kept.place.to(x) > 0, guess.x0, self.kept.picture.to(x))
+        return Prediction(x0, (x - alpha * x0) / sigma, guess.pull)
+
+
+def object_places(pipe: Pipeline, x0: Tensor, scene: Sequence[str]) -> dict[str, Tensor]:
+    """Where each label of a picture x0 (3, 64, 64) acts: (64, 64) in 0..1, how much its predicted clean picture changes
+    where the label is taken away. Raises LabelError.
+    """
+    labels = list(check(scene))
+    before = encode([labels] * len(labels))
+    after = encode([[other for other in labels if other != label] for label in labels])
+    change = difference(pipe, x0.expand(len(labels), -1, -1, -1), before, after)[:, 0]
+    change = change / change.amax((1, 2), keepdim=True).clamp_min(1e-6)
+    return dict(zip(labels, change, strict=True))
+
+
+def check_edits(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> bool:
+    """Whether these edits exchange objects, and leave their number; False where objects come or go.
+
+    Raises LabelError, and ValueError where nothing is to change or both kinds are mixed.
+    """
+    exchange = set()
+    for old, new in zip(before, after, strict=True):
+        if set(check(old)) == set(check(new)):
+            raise ValueError("the labels stay as they are: name another object, one more or one less")
+        exchange.add(len(old) == len(new))
+    if len(exchange) != 1:
+        raise ValueError("edit pictures that lose or gain objects apart from those that keep their number")
+    return exchange.pop()
+
+
+@torch.no_grad()
+def difference(pipe: Pipeline, x0: Tensor, before: Tensor, after: Tensor, seed: int = 0) -> Tensor:
+    """How much pictures x0 (N, 3, 64, 64) change between labels `before` and `after` (N, 24): (N, 1, 64, 64).
+
+    The mean distance of the two predicted clean pictures, at several noise levels. seed: of that noise, seed + i for
+    picture i.
+    """
+    schedule = pipe.config.schedule
+    denoiser = Denoiser(pipe.ask, schedule, pipe.config.prediction, dtype=pipe.dtype)
+    x0, labels = x0.to(pipe.device), torch.cat([before, after]).to(pipe.device)
+    total = torch.zeros_like(x0[:, :1])
+    for number in range(ROUNDS):
+        noise = pipe.noise([seed + i + number * len(x0) for i in range(len(x0))]).to(pipe.device)
+        for share in LOOKS:
+            t = max(1, round(share * schedule.steps))
+            x = schedule.add_noise(x0, noise, t)
+            old, new = denoiser(torch.cat([x, x]), t, labels).x0.chunk(2)
+            total += (new - old).abs().mean(1, keepdim=True)
+    return (total / (ROUNDS * len(LOOKS))).cpu()
+
+
+def place(change: Tensor) -> Tensor:
+    """Where a `difference` (N, 1, 64, 64) is large: 0 or 1, of the same shape, with a margin for the shadow."""
+    smooth = avg_pool2d(change, 3, 1, 1, count_include_pad=False)
+    large = (smooth > THRESHOLD * smooth.amax((2, 3), keepdim=True)).float()
+    return max_pool2d(large, 2 * GROWN + 1, 1, GROWN)
+
+
+def edit_place(pipe: Pipeline, x0: Tensor, before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> Tensor:
+    """Where pictures x0 (N, 3, 64, 64) have to change to show the labels `after` in place of `before`: 0 or 1.
+
+    Raises the errors of `check_edits`.
+    """
+    check_edits(before, after)
+    return place(difference(pipe, x0, encode(before), encode(after)))
+
+
+def edit(
+    pipe: Pipeline,
+    x0: Tensor,
+    before: Sequence[Sequence[str]],
+    after: Sequence[Sequence[str]],
+    settings: Settings,
+    seed: int = 0,
+    where: Tensor | None = None,
+) -> Iterator[Step]:
+    """Return a generator of denoising Steps that edit pictures x0 (N, 3, 64, 64) in [-1, 1].
+
+    before, after: N label sets that they show and are to show; either all lose or gain objects, or none does.
+    settings: as for drawing; where one object gives way to another the guidance is at least EXCHANGE_GUIDANCE.
+    seed: of the new noise, seed + i for picture i. where: (N, 1, 64, 64), what may change, where it is above 0; None
+    finds it, see `edit_place`. Elsewhere x0 of every step is the picture itself. Raises LabelError, ValueError.
+    """
+    exchange = check_edits(before, after)
+    where = edit_place(pipe, x0, before, after) if where is None else where
+    if where.shape != (len(x0), 1, *x0.shape[2:]):
+        raise ValueError(f"the place must be {(len(x0), 1, *x0.shape[2:])}, not {tuple(where.shape)}")
+    if exchange:
+        settings = replace(settings, guidance=max(settings.guidance, EXCHANGE_GUIDANCE))
+    schedule = pipe.config.schedule
+    start = max(1, round((EXCHANGE if exchange else NEW) * schedule.steps))
+    x = schedule.add_noise(x0, pipe.noise([seed + i for i in range(len(x0))]), start)
+    return pipe.steered(Kept(x0, where)).denoise(x, encode(after), settings, seed, start)
