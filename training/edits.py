@@ -48,7 +48,7 @@ def wish(kind: str, scene: list[str], rng: random.Random) -> list[str]:
 
 
 def change_outside(before: Tensor, after: Tensor, place: Tensor) -> float:
-    """The mean change of pixels (N, 3, 64, 64) outside the place (N, 1, 64, 64) and its margin, of 255; 0 where there are none."""
+    """The mean change of pixels (N, 3, 64, 64) outside the place (N, 1, 64, 64) and its margin, of 255; 0 of none."""
     outside = (max_pool2d(place, 2 * MARGIN + 1, 1, MARGIN) == 0).expand_as(before)
     return 127.5 * (after - before).abs()[outside].mean().item() if outside.any() else 0.0
 
