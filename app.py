@@ -83,7 +83,7 @@ def build_demo(
                     stage()
                     files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
-                    compare_tab(studio, models, scene, seed)
+                    compare_tab(studio, models, rows, scene, seed)
                 with gr.Tab(text("edit.title"), id="edit"):
                     edit_tab(studio, seed, [sampler, steps, guidance])
                 with gr.Tab(text("page.explore"), id="explore"):

@@ -130,7 +130,7 @@ def shoot(browser: Browser, address: str, out: Path) -> None:
         take(page, out / "page.png", "#intro", "#bench")
         take(page, out / "lesson.png", "#lesson h2", "#lesson section.reverse")
         page.get_by_role("tab", name="Compare").click()
-        page.get_by_role("button", name="8 steps").click()
+        page.get_by_role("button", name="3 steps against 25").click()
         ended(page, "compare")
         take(page, out / "compare.png", "#views")
         open_part(page, "Gallery")

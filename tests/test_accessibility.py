@@ -51,7 +51,7 @@ def draw(page: Page) -> None:
 
 def compare(page: Page) -> None:
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("button", name="10 steps against 50").click()
+    page.get_by_role("button", name="3 steps against 25").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "done")
 
 

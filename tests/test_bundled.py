@@ -33,8 +33,18 @@ def test_it_draws_what_is_asked_for(pipe):
 
 
 def test_the_models_of_the_ready_comparisons_are_there(pipe):
-    named = {half["model"] for halves in READY.values() for half in halves if "model" in half}
+    named = {half["model"] for ready in READY.values() for half in ready.halves if "model" in half}
     assert named <= set(Models(pipe, CHECKPOINTS).names)
+
+
+@pytest.mark.parametrize("key", READY)
+def test_the_difference_of_a_ready_comparison_can_be_seen(pipe, key):
+    ready, models = READY[key], Models(pipe, CHECKPOINTS)
+    drawn = []
+    for half in ready.halves:
+        options = {name: value for name, value in half.items() if name != "model"}
+        drawn.append(models.get(half.get("model")).generate([ready.labels], ready.seed, **options))
+    assert (drawn[0] - drawn[1]).abs().mean() / 2 > 0.025  # of the way from black to white
 
 
 def test_a_batch_is_its_singles(pipe):

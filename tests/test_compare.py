@@ -123,20 +123,20 @@ PICTURES = (
 
 def test_a_ready_comparison_runs_and_both_sides_scrub_together(page: Page):
     open_tab(page)
-    page.get_by_role("button", name="10 steps against 50").click()
+    page.get_by_role("button", name="3 steps against 25").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "done")
-    assert facts(page, "step") == ["10 / 10", "50 / 50"]
-    assert facts(page, "evaluations") == ["20 / 20", "100 / 100"]
-    assert page.locator(".compare .facts").first.locator(".missing").inner_text().startswith("✗")
+    assert facts(page, "step") == ["3 / 3", "25 / 25"]
+    assert facts(page, "evaluations") == ["6 / 6", "50 / 50"]
+    assert page.locator(".compare .facts").first.locator(".missing").first.inner_text().startswith("✗")
     end = page.evaluate(PICTURES)
     cursor = page.get_by_label("Timeline from noise to picture")
-    cursor.fill("500")  # halfway: t = 500
-    assert facts(page, "step") == ["6 / 10", "26 / 50"]
+    cursor.fill("480")  # t = 520
+    assert facts(page, "step") == ["2 / 3", "13 / 25"]
     assert all(now != before for now, before in zip(page.evaluate(PICTURES), end, strict=True))
     cursor.press("ArrowLeft")
-    assert facts(page, "step") == ["5 / 10", "25 / 50"]
+    assert facts(page, "step") == ["2 / 3", "12 / 25"]
     cursor.press("ArrowRight")
-    assert facts(page, "step") == ["6 / 10", "26 / 50"]
+    assert facts(page, "step") == ["2 / 3", "13 / 25"]
     cursor.press("End")
     assert page.evaluate(PICTURES) == end
     cursor.press("Home")
@@ -185,9 +185,9 @@ def start_long(page: Page) -> None:
 def test_a_ready_comparison_takes_the_place_of_one_that_runs(page: Page):
     open_tab(page)
     start_long(page)
-    page.get_by_role("button", name="10 steps against 50").click()
+    page.get_by_role("button", name="3 steps against 25").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "done")
-    assert facts(page, "step") == ["10 / 10", "50 / 50"]
+    assert facts(page, "step") == ["3 / 3", "25 / 25"]
 
 
 def test_a_comparison_can_be_stopped(page: Page, pipeline: Pipeline):

@@ -63,7 +63,7 @@ def test_a_tap_on_a_label_leads_to_the_picture(page: Page) -> None:
 def test_a_ready_comparison_leads_to_its_pictures(page: Page) -> None:
     page.set_viewport_size(PHONE)
     page.get_by_role("tab", name="Compare").click()
-    page.get_by_role("button", name="10 steps against 50").click()
+    page.get_by_role("button", name="3 steps against 25").click()
     expect(page.locator(".compare")).to_have_attribute("data-state", "done")
     page.wait_for_timeout(600)
     assert in_sight(page.locator(".compare canvas").first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
@@ -17,6 +18,7 @@ from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
+from ddpm.demo.picker.picker import SPREAD
 from ddpm.demo.picker.settings import SAMPLER_CHOICES, SAMPLER_NAMES, SLIDER_END
 from ddpm.demo.texts import element, text
 from ddpm.demo.verdicts import verdict
@@ -26,22 +28,51 @@ from ddpm.samplers import Step
 SIDES = ("A", "B")
 SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
-Ready = dict[str, Any]
-"""What a ready comparison changes in the page's model and that model's own settings."""
+Half = dict[str, Any]
+"""What one side of a ready comparison changes in the page's model and that model's own settings."""
 
-READY: dict[str, tuple[Ready, Ready]] = {
-    "guidance": ({"guidance": 1}, {"guidance": 4}),
-    "steps": ({"sampler": "dpm++", "steps": 10}, {"sampler": "dpm++", "steps": 50}),
-    "ddpm": ({"sampler": "ddpm", "steps": 25}, {"sampler": "dpm++", "steps": 25}),
-    "ddim": ({"sampler": "ddim", "steps": 8}, {"sampler": "dpm++", "steps": 8}),
-    "fresh": ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
-    "report": ({"model": "report", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
+
+@dataclass(frozen=True)
+class Ready:
+    """A ready comparison: a scene and a seed at which the difference can be seen, found by search, and both sides."""
+
+    labels: tuple[str, ...]
+    seed: int
+    halves: tuple[Half, Half]
+
+
+THREE = ("green cube", "purple sphere", "yellow cylinder")
+READY = {
+    "guidance": Ready(THREE, 13, ({"guidance": 0}, {"guidance": 2.5})),
+    "strong": Ready(THREE, 0, ({"guidance": 2.5}, {"guidance": 8})),
+    "steps": Ready(
+        ("red cube", "cyan sphere", "green cylinder", "brown sphere"),
+        6,
+        ({"sampler": "dpm++", "steps": 3}, {"sampler": "dpm++", "steps": 25}),
+    ),
+    "ddpm": Ready(
+        ("red cube", "cyan sphere", "yellow cylinder"),
+        1,
+        ({"sampler": "ddpm", "steps": 5}, {"sampler": "dpm++", "steps": 5}),
+    ),
+    "fresh": Ready(
+        ("gray cube", "blue sphere", "green cylinder"),
+        17,
+        ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
+    ),
+    "report": Ready(
+        ("red cube", "cyan sphere"),
+        21,
+        ({"model": "report", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
+    ),
 }
 """The ready comparisons, by the name of their text."""
 
 
-def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number) -> None:
-    """Build and connect the tab. scene, seed: the page's own components."""
+def compare_tab(
+    studio: Studio, models: Models, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML, seed: gr.Number
+) -> None:
+    """Build and connect the tab. rows, scene, seed: the page's own components."""
     own = studio.pipeline.config
     gr.HTML(
         f"{element('h2', 'compare.title')}{element('p', 'compare.about')}",
@@ -77,13 +108,14 @@ def compare_tab(studio: Studio, models: Models, scene: gr.HTML, seed: gr.Number)
         return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
 
     activity("compare", scene, seed, inputs, run)
-    ready.click(None, ready, inputs, js=_fill(offered, models)).then(None, [scene, seed, *inputs], js=ask("compare"))
+    filled = ready.click(None, ready, [*rows, scene, seed, *inputs], js=_fill(offered, models))
+    filled.then(None, [scene, seed, *inputs], js=ask("compare"))
 
 
-def ready_for(models: Models) -> dict[str, tuple[Ready, Ready]]:
+def ready_for(models: Models) -> dict[str, Ready]:
     """Return READY without what asks for a model that is not there, or for the page's own beside itself."""
     there = {None, *models.names[1:]}
-    return {key: halves for key, halves in READY.items() if all(half.get("model") in there for half in halves)}
+    return {key: ready for key, ready in READY.items() if all(half.get("model") in there for half in ready.halves)}
 
 
 def compare_views(
@@ -174,14 +206,15 @@ def _ready_buttons(keys: Iterable[str]) -> gr.HTML:
     return part("values", "", template, elem_id="compare-ready", label="Ready comparisons")
 
 
-def _fill(ready: dict[str, tuple[Ready, Ready]], models: Models) -> str:
-    """The script from the key of a ready comparison to the settings of both sides."""
+def _fill(offered: dict[str, Ready], models: Models) -> str:
+    """The script from the key of a ready comparison to the scene, the seed and the settings of both sides."""
     values: dict[str, list[Any]] = {}
-    for key, halves in ready.items():
-        values[key] = []
-        for half in halves:
+    for key, ready in offered.items():
+        values[key] = [ready.seed]
+        for half in ready.halves:
             name = half.get("model", models.names[0])
             own = models.configs[name]
             settings = {"sampler": own.sampler, "steps": own.steps, "guidance": own.guidance, **half}
             values[key] += [name, settings["sampler"], settings["steps"], settings["guidance"]]
-    return f"(key) => ({json.dumps(values)})[key]"
+    scenes = {key: ready.labels for key, ready in offered.items()}
+    return f"(key) => [...({SPREAD})(({json.dumps(scenes)})[key]), ...({json.dumps(values)})[key]]"
