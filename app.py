@@ -53,6 +53,7 @@ def build_demo(
 
     with demo:
         gr.HTML(asset("shared/intro.html"), apply_default_css=False, elem_id="intro")
+        experiments = share.experiment_buttons()
         notice = share.link_notice()
 
         with gr.Row(elem_id="bench"):
@@ -109,7 +110,7 @@ def build_demo(
         generate.click(None, inputs, js=ask("stage"))
         examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, inputs, js=ask("stage"))
         controls = share.Controls(rows, seed, sampler, steps, guidance)
-        share.connect(demo, studio, files, notice, presets, controls, scene)
+        share.connect(demo, studio, files, notice, presets, experiments, controls, scene)
         add_endpoints(demo, studio, models)
 
     return demo.queue(max_size=limits.MAX_QUEUE, api_open=False)

@@ -2,6 +2,7 @@
 
 import base64
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, Page, expect
 
 from ddpm import Pipeline, recipe
-from ddpm.demo.share.share import PRESET_SETTINGS
+from ddpm.demo.share.share import EXPERIMENTS, PRESET_SETTINGS
+from ddpm.demo.texts import TEXTS
 from ddpm.settings import Settings
 from ddpm.trajectory import to_uint8
 
@@ -206,3 +208,30 @@ def test_the_query_of_a_picture_is_that_of_the_link() -> None:
     )
     empty = recipe.query([], 2**53 - 1, Settings("ddim", 1, 0.0))
     assert empty == "labels=&seed=9007199254740991&sampler=ddim&steps=1&guidance=0"
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_an_experiment_sets_everything_and_says_what_to_see(page: Page, name: str) -> None:
+    wanted = parse_qs(EXPERIMENTS[name])
+    page.get_by_role("button", name=TEXTS["en"][f"share.try_{name}"], exact=True).click()
+    expect(page.locator("#notice")).to_have_text(TEXTS["en"][f"share.from_try_{name}"])
+    expect(state(page)).to_contain_text("Finished")
+    expect(page.get_by_label("Seed", exact=True)).to_have_value(wanted["seed"][0])
+    ticked = page.locator(".shape-row input:checked").evaluate_all("(all) => all.map((box) => box.name)")
+    assert set(ticked) == set(wanted["labels"][0].split(","))
+    expect(page.get_by_label(wanted["steps"][0], exact=True)).to_be_checked()
+    expect(part(page, "run")).to_contain_text(f"guidance {wanted['guidance'][0]}")
+
+
+def test_an_earlier_run_of_the_visit_is_a_click_away(page: Page) -> None:
+    expect(part(page, "visit")).to_be_hidden()
+    for label in ("red cube", "cyan sphere", "red cube"):
+        draw(page, label)
+        expect(state(page)).to_contain_text("Finished")
+    thumbs = part(page, "history").get_by_role("button")
+    expect(thumbs).to_have_count(2)  # what was drawn twice stands once, the newest first
+    expect(thumbs.nth(1)).to_have_attribute("title", "cyan sphere")
+    thumbs.nth(1).click()
+    expect(part(page, "run")).to_contain_text("cyan sphere; seed 0")
+    expect(page.locator("input[name='cyan sphere']")).to_be_checked()
+    expect(thumbs.first).to_have_attribute("title", "cyan sphere")

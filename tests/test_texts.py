@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from ddpm.demo import texts
 from ddpm.demo.adapter.page import KEYS
+from ddpm.demo.share.share import EXPERIMENTS
 from ddpm.labels import COLORS, LABELS, SHAPES
 from ddpm.samplers import SAMPLERS
 
@@ -85,6 +86,7 @@ def test_every_text_that_the_page_names_is_there() -> None:
     assert {f"label.{word}" for word in COLORS + SHAPES} <= texts.TEXTS["en"].keys()
 
 
+SOURCES = ("link", "picture", "history", *(f"try_{name}" for name in EXPERIMENTS))
 STATES = ("waiting", "running", "done", "stopped", "failed")
 COMPOSED = {
     "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "edit")],
@@ -95,7 +97,7 @@ COMPOSED = {
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
     "picker.${shape}": [f"picker.{shape}" for shape in SHAPES],
     "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
-    "share.from_${source}": ["share.from_link", "share.from_picture"],
+    "share.from_${source}": [f"share.from_{source}" for source in SOURCES],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
     'stage.${WORDS[group][done ? "done" : "open"]}': [
         f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra")

@@ -1,6 +1,8 @@
 // From the values of the controls to the same with what a query says of them, then the scene, and the notice on it. What
-// cannot be used is left out, and named. allowed: see `_restore` in share.py. source: "link" or "picture".
-export function restore(values, allowed, query = location.search, source = "link") {
+// cannot be used is left out, and named. allowed: see `_restore` in share.py. given: the query and its source, which names
+// the text of the notice.
+export function restore(values, allowed, given = {}) {
+  const { query = location.search, source = "link" } = given;
   const wanted = new URLSearchParams(query);
   let [cubes, spheres, cylinders, seed, sampler, steps, guidance] = values;
   const problems = [];

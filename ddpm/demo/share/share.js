@@ -2,9 +2,12 @@
 // saved here, by the button or dropped anywhere on the page; see share.py.
 import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
+import { paint } from "../shared/frames.js";
 import { follow } from "../shared/runs.js";
 import { labels as names, say, text } from "../shared/texts.js";
 import { recipe } from "./recipe.js";
+
+const REMEMBERED = 24; // runs of this visit
 
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
@@ -20,7 +23,7 @@ export function mount(element, page) {
   }
 
   function draw() {
-    for (const button of element.querySelectorAll("button:not([data-role=open])")) {
+    for (const button of element.querySelectorAll(".files button:not([data-role=open])")) {
       button.disabled = !run || (asked !== null && button.dataset.format !== undefined);
     }
     if (!run) return say(part("run"), "share.none");
@@ -88,8 +91,30 @@ export function mount(element, page) {
   async function open(file) {
     const query = await recipe(file).catch(() => null);
     if (query === null) return say(part("status"), "share.no_recipe", { name: file.name.slice(0, 60) });
-    page.value = query;
+    page.value = { query, source: "picture" };
     page.emit("click");
+  }
+
+  // The runs of this visit, the newest first; a click draws one again.
+  function remember(picture) {
+    const mine = query();
+    const runs = part("history");
+    [...runs.children].find((thumb) => thumb.dataset.query === mine)?.remove();
+    const thumb = document.createElement("button");
+    Object.assign(thumb, { type: "button", innerHTML: '<canvas width="64" height="64" aria-hidden="true"></canvas>' });
+    Object.assign(thumb.dataset, { query: mine, labels: run.labels.join() });
+    paint(thumb.firstChild, picture);
+    runs.prepend(thumb);
+    while (runs.children.length > REMEMBERED) runs.lastChild.remove();
+    part("visit").hidden = runs.children.length < 2;
+    nameThumbs();
+  }
+
+  function nameThumbs() {
+    for (const thumb of part("history").children) {
+      thumb.title = names(thumb.dataset.labels.split(","));
+      thumb.setAttribute("aria-label", thumb.title);
+    }
   }
 
   part("file").addEventListener("change", ({ target }) => {
@@ -107,6 +132,10 @@ export function mount(element, page) {
   });
   element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
+    if (button?.dataset.query) {
+      page.value = { query: button.dataset.query, source: "history", at: Date.now() };
+      return page.emit("click");
+    }
     if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
     if (button.dataset.role === "link") return copyLink();
@@ -115,7 +144,13 @@ export function mount(element, page) {
   draw();
   follow((news) => {
     if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
-    if (news.state === "done") replaceQuery(address());
+    if (news.state === "done") {
+      replaceQuery(address());
+      if (news.picture) remember(news.picture);
+    }
   });
-  document.addEventListener("localechange", draw);
+  document.addEventListener("localechange", () => {
+    draw();
+    nameThumbs();
+  });
 }

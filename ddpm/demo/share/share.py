@@ -25,6 +25,19 @@ PRESET_SETTINGS = {
 """Settings by the name of their text, from the curve of quality against cost (docs/QUALITY.md)."""
 
 
+_SCENE = "labels=red+cube,cyan+sphere,yellow+cylinder&seed=18"
+_DEFAULT = "&sampler=sde-dpm%2B%2B&steps=25&guidance=2.5"
+EXPERIMENTS = {
+    "two": f"{_SCENE}&sampler=dpm%2B%2B&steps=2&guidance=2.5",
+    "twin": f"labels=blue+cube,cyan+sphere,yellow+cylinder&seed=18{_DEFAULT}",
+    "deaf": "labels=green+cube,purple+sphere,yellow+cylinder&seed=13&sampler=sde-dpm%2B%2B&steps=25&guidance=0",
+    "loud": "labels=green+cube,purple+sphere,yellow+cylinder&seed=0&sampler=sde-dpm%2B%2B&steps=25&guidance=8",
+    "crowd": f"labels=blue+cube,brown+cube,red+sphere,yellow+sphere,cyan+cylinder&seed=3{_DEFAULT}",
+    "fresh": f"{_SCENE}&sampler=ddpm&steps=100&guidance=2.5",
+}
+"""Small experiments, as queries of links by the names of their texts; each says after a press what to look at."""
+
+
 @dataclass(frozen=True)
 class Controls:
     """Where people say what they want; a link sets all of it."""
@@ -55,6 +68,16 @@ def share_row() -> gr.HTML:
     return part("share", None, template, elem_id="share", label="Take it with you")
 
 
+def experiment_buttons() -> gr.HTML:
+    """Build a button for each of EXPERIMENTS. A click sets the value to its query."""
+    buttons = "".join(
+        value_button({"query": query, "source": f"try_{name}"}, f"share.try_{name}")
+        for name, query in EXPERIMENTS.items()
+    )
+    template = f'<div><span class="title" data-text="share.try"></span>{buttons}</div>'
+    return part("values", None, template, elem_id="tryit", label="Try this")
+
+
 def link_notice() -> gr.HTML:
     """Build the line that says what a link or a picture has restored, and what of it was wrong; empty without one."""
     return part("notice", None, '<div role="status"></div>', elem_id="notice", label="Link")
@@ -77,10 +100,11 @@ def connect(
     row: gr.HTML,
     notice: gr.HTML,
     presets: gr.HTML,
+    experiments: gr.HTML,
     controls: Controls,
     scene: gr.HTML,
 ) -> None:
-    """Connect the three; scene: the line that names what is ticked."""
+    """Connect them; scene: the line that names what is ticked."""
 
     def save(labels: list[str], seed: int, sampler: str, steps: int, guidance: float, format: str) -> File:
         checks = studio.validate(labels, seed, sampler, steps, guidance)
@@ -95,8 +119,10 @@ def connect(
     presets.click(None, presets, controls.settings, js="(settings) => settings").then(None, inputs, js=ask("stage"))
     restored = demo.load(None, controls.all, [*controls.all, scene, notice], js=_restore(controls))
     restored.then(None, inputs, js=DRAW_LINKED)
-    opened = row.click(None, [*controls.all, row], [*controls.all, scene, notice], js=_restore(controls, picture=True))
-    opened.then(None, inputs, js=ask("stage"))
+    for source in (row, experiments):
+        given = [*controls.all, source]
+        opened = source.click(None, given, [*controls.all, scene, notice], js=_restore(controls, given=True))
+        opened.then(None, inputs, js=ask("stage"))
 
 
 DRAW_LINKED = f"""async (...inputs) => {{
@@ -106,8 +132,8 @@ DRAW_LINKED = f"""async (...inputs) => {{
 """The script that draws what a link asks for."""
 
 
-def _restore(controls: Controls, picture: bool = False) -> str:
-    """The script that sets the controls to what a link says, or the query that a picture carries: the last value."""
+def _restore(controls: Controls, given: bool = False) -> str:
+    """The script that sets the controls to what a link says, or the query that is the last value."""
     allowed = {
         "labels": LABELS,
         "mostLabels": MAX_OBJECTS,
@@ -116,8 +142,8 @@ def _restore(controls: Controls, picture: bool = False) -> str:
         "steps": [value for _, value in controls.steps.choices],
         "guidance": [controls.guidance.minimum, controls.guidance.maximum],
     }
-    if picture:
-        return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)}, values.pop(), 'picture')"
+    if given:
+        return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)}, values.pop())"
     return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)})"
 
 
