@@ -27,6 +27,7 @@ def in_sight(part: Locator) -> bool:
 def test_nothing_sticks_out(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     unfold(page)
+    page.wait_for_timeout(300)  # the charts are drawn anew
     assert page.evaluate(STICKS_OUT) == []
 
 
@@ -98,6 +99,7 @@ def test_pictures_have_the_shape_of_the_view_or_of_their_pixels(page: Page) -> N
     assert shapes() == pytest.approx([1] * len(shapes()), rel=0.03)
     page.reload()  # kept for the next visit
     expect(page.get_by_role("button", name="Raw pixels")).to_have_attribute("aria-pressed", "true")
+    expect(state(page)).to_contain_text("example")
     assert shapes() == pytest.approx([1] * len(shapes()), rel=0.03)
 
 

@@ -380,3 +380,26 @@ def test_who_waits_hears_for_how_long_and_a_long_run_says_what_is_left(
     expect(state(page)).to_contain_text("Denoising")  # its turn has come
     page.get_by_role("button", name="Stop").first.click()
     expect(state(page)).to_have_text("Stopped")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_a_word_is_explained_where_it_stands(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    words = page.locator("#stage .term:visible")
+    assert words.count() == (4 if width < 720 else 6)
+    for word in words.all():
+        word.click()
+        box = page.locator("#term").bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert len(page.locator("#term").inner_text()) > 40
+        page.keyboard.press("Escape")
+        expect(page.locator("#term")).to_be_hidden()
+
+
+def test_the_player_fills_the_screen_for_a_lecture(page: Page) -> None:
+    small = page.locator("#stage [data-role=x0]").bounding_box()["width"]
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("document.fullscreenElement?.dataset.role === 'player'")
+    assert page.locator("#stage [data-role=x0]").bounding_box()["width"] > 1.2 * small
+    page.get_by_role("button", name="Full screen").click()
+    page.wait_for_function("!document.fullscreenElement")

@@ -96,6 +96,7 @@ COMPOSED = {
     "label.${name}": [f"label.{label}" for label in LABELS],
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
     "picker.${shape}": [f"picker.{shape}" for shape in SHAPES],
+    "terms.${word.dataset.term}": [f"terms.{term}" for term in ("x", "x0", "step", "t", "noise", "snr")],
     "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
     "share.from_${source}": [f"share.from_{source}" for source in SOURCES],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],

@@ -10,6 +10,7 @@ import * as notice from "../share/notice.js";
 import { restore } from "../share/restore.js";
 import * as share from "../share/share.js";
 import * as look from "../shared/look.js";
+import * as terms from "../shared/terms.js";
 import * as values from "../shared/values.js";
 import * as walk from "../walk/walk.js";
 import * as arrows from "./arrows.js";
@@ -63,6 +64,7 @@ export function ask(name, ...inputs) {
 language.start();
 look.start();
 arrows.start();
+terms.start();
 names.start();
 globalThis.ddpm = { ask };
 

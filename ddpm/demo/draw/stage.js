@@ -225,6 +225,10 @@ export function mount(element, page) {
     showChips(frame);
   }
 
+  part("full").addEventListener("click", () => {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else part("player").requestFullscreen();
+  });
   part("legend").querySelector(".ramp").style.background = gradient;
   document.addEventListener("localechange", () => {
     const frame = film.frames[player.k];
