@@ -126,7 +126,7 @@ def test_tabs_that_were_never_open_speak_the_language_too(page: Page):
     page.get_by_role("link", name="中文").click()
     tabs = page.get_by_role("tab")
     expect(tabs).to_have_text(["繪製", "比較", "編輯", "探索"])
-    tabs.nth(2).click()
+    tabs.nth(3).click()
     expect(tabs).to_have_text(["繪製", "比較", "編輯", "探索", "圖庫", "漫步"])
     page.get_by_role("link", name="English").click()
     expect(tabs).to_have_text(["Draw", "Compare", "Edit", "Explore", "Gallery", "Walk"])
