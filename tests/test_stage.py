@@ -403,3 +403,15 @@ def test_the_player_fills_the_screen_for_a_lecture(page: Page) -> None:
     assert page.locator("#stage [data-role=x0]").bounding_box()["width"] > 1.2 * small
     page.get_by_role("button", name="Full screen").click()
     page.wait_for_function("!document.fullscreenElement")
+
+
+def test_an_emptied_guidance_goes_back_to_what_it_was(page: Page) -> None:
+    number = page.get_by_label("number input for Guidance").first
+    number.fill("3.5")
+    number.press("Tab")
+    number.fill("")
+    number.press("Tab")
+    expect(number).to_have_value("3.5")
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished")
+    expect(page.locator("#share [data-role=run]")).to_contain_text("guidance 3.5")

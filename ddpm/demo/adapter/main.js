@@ -15,6 +15,7 @@ import * as values from "../shared/values.js";
 import * as walk from "../walk/walk.js";
 import * as arrows from "./arrows.js";
 import { call, place } from "./call.js";
+import * as fields from "./fields.js";
 import * as language from "./language.js";
 import * as names from "./names.js";
 
@@ -64,6 +65,7 @@ export function ask(name, ...inputs) {
 language.start();
 look.start();
 arrows.start();
+fields.start();
 terms.start();
 names.start();
 globalThis.ddpm = { ask };
