@@ -6,7 +6,9 @@ What is used of Gradio's inside, for which the minor version is pinned, with the
 - The hashed file core-*.js, whose `changeLocale` changes the language of Gradio's labels; there is no other way to do
   it without loading the page anew (page.py, language.js): tests/test_texts.py.
 - `[data-testid="block-info"]`, the titles of groups, which have no name for screen readers, and `button[data-tab-id]`
-  (names.js, draw/stage.js): tests/test_accessibility.py, tests/test_stage.py.
+  (names.js), a tab's panel (shared/sight.js): tests/test_accessibility.py, tests/test_stage.py.
+- The class `dark` of the body (shared/look.js), the boxes of a `gr.CheckboxGroup` (arrows.js), the `aria-label` of a
+  slider's number (fields.js): tests/test_phone.py, tests/test_accessibility.py, tests/test_stage.py.
 - `demo.fns[ID].validator`, since `gr.api` takes none, and the queue's events, by which a run notices that its caller
   is gone (api/endpoints.py, hosting/): tests/test_api.py, tests/test_limits.py.
 - `gradio.mcp.GradioMCPServer`, four methods of which are mended (api/tools.py): tests/test_mcp.py.
