@@ -178,6 +178,7 @@ def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_jumps_during_a_run(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})

@@ -43,6 +43,7 @@ def fast() -> Pipeline:
     return pipe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CONFIGS)
 def test_openvino_draws_the_picture_that_eager_draws(kind: str) -> None:
     pytest.importorskip("openvino")

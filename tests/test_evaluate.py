@@ -99,7 +99,7 @@ def test_the_first_seeds_pictures_are_kept_as_the_hand_in_asks(work: Path) -> No
     torch.testing.assert_close(torch.cat([read_picture(file) for file in files]), drawn, atol=1 / 127, rtol=0)
     torch.testing.assert_close(cut(open_picture(work / "kept" / "first.png")), drawn, atol=1 / 127, rtol=0)
     assert open_picture(work / "kept" / "second.png").size == (68, 68)
-    assert open_picture(work / "kept" / "denoising.png").height == 256
+    assert open_picture(work / "kept" / "denoising.png").height == 2 * 192
 
     scored = [
         main(

@@ -31,6 +31,7 @@ def test_nothing_sticks_out(page: Page, width: int) -> None:
     assert page.evaluate(STICKS_OUT) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740), (844, 390), (768, 1024)])
 def test_during_a_run_its_pictures_and_a_stop_are_in_sight(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})

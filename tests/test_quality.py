@@ -145,6 +145,7 @@ def test_the_curve_holds_the_default_once() -> None:
     assert Settings("ddim", 25, 6.0) not in settings
 
 
+@pytest.mark.slow
 def test_a_curve_is_measured_once_and_shown(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quality, "GUIDANCE", (1.0, 2.0))
     monkeypatch.setattr(quality, "STEPS", {"ddim": (2,), "ddpm": (1000,)})

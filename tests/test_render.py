@@ -76,6 +76,7 @@ def test_bounced_light_is_found_again_in_pictures_drawn_with_it():
     assert astuple(found) == pytest.approx(astuple(light), abs=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REFERENCE.exists(), reason="the path-traced reference frames are not here")
 def test_pictures_match_path_traced_ones():
     # The odd sequences: the bounced light was fitted on the even ones.
@@ -104,6 +105,7 @@ def test_command_line(tmp_path):
         assert image.size == (64, 64)
 
 
+@pytest.mark.slow
 def test_a_repeated_label_stands_twice_in_the_label_file(tmp_path):
     options = ["--count", "8", "--repeats", "1", "--counts", "2", "3", "--out", str(tmp_path)]
     subprocess.run([sys.executable, "-m", "training.render", *options], check=True, capture_output=True)

@@ -210,6 +210,7 @@ def test_the_query_of_a_picture_is_that_of_the_link() -> None:
     assert empty == "labels=&seed=9007199254740991&sampler=ddim&steps=1&guidance=0"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_an_experiment_sets_everything_and_says_what_to_see(page: Page, name: str) -> None:
     wanted = parse_qs(EXPERIMENTS[name])

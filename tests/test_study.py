@@ -38,6 +38,7 @@ def test_only_the_reports_network_takes_the_sizes():
     assert study.config_of("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 
+@pytest.mark.slow
 def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     make_scenes = functools.partial(random_scenes, range(6), 3, [1, 2, 3])
     write_dataset([([f"{i}.png" for i in range(6)], make_scenes)], tmp_path / "data")
@@ -97,6 +98,7 @@ def test_a_row_trains_on_the_labs_own_folder(tmp_path):
     assert Pipeline.from_pretrained(tmp_path / "run" / "checkpoint").config.training["images_seen"] == 8
 
 
+@pytest.mark.slow
 def test_a_stopped_row_is_not_measured(tmp_path, monkeypatch):
     make_scenes = functools.partial(random_scenes, range(4), 3, [1, 2])
     write_dataset([([f"{i}.png" for i in range(4)], make_scenes)], tmp_path / "data")

@@ -273,6 +273,7 @@ def test_killed_at_any_moment_it_leaves_whole_checkpoints(data, tmp_path):
         Pipeline.from_pretrained(tmp_path / "checkpoint")
 
 
+@pytest.mark.slow
 def test_ctrl_c_saves_and_ends_cleanly(data, tmp_path):
     process = start(data, tmp_path)
     wait_for(tmp_path / "checkpoint" / "config.json", 0.0, process)
