@@ -155,6 +155,20 @@ def test_a_picture_is_drawn_again_with_other_labels(client: Client, pipeline: Pi
     assert list(report["after"]["missing"]) == ["blue cube"]
 
 
+def test_one_thing_is_edited_and_the_rest_stays(client: Client, pipeline: Pipeline) -> None:
+    before, after, place, report = client.predict(
+        ["red cube", "cyan sphere"], ["red cube"], noise_seed=3, steps=5, api_name="/edit"
+    )
+    drawn = pipeline.generate([["red cube", "cyan sphere"]], 0, steps=5)
+    np.testing.assert_array_equal(pixels(before), to_uint8(drawn[0]))
+    kept = pixels(place) == 0
+    np.testing.assert_array_equal(pixels(after)[kept], pixels(before)[kept])
+    assert list(report["before"]["found"]) == list(report["after"]["found"]) == ["red cube"]
+    assert list(report["before"]["missing"]) == ["cyan sphere"] and report["after"]["missing"] == {}
+    with pytest.raises(Exception, match="(?i)labels stay as they are"):
+        client.predict(["red cube"], ["red cube"], api_name="/edit")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -187,6 +201,8 @@ def test_wrong_arguments_are_refused_with_a_message(client: Client, name: str, a
         ("walk", {"to_labels": []}, "at least one object"),
         ("walk", {"to_labels": ["red cube"], "to_seed": -1}, "seed must be a whole number"),
         ("walk", {"to_labels": ["red cube"], "stops": 4}, "stops must be a whole number from 5 to 16"),
+        ("edit", {"new_labels": ["red"]}, "unknown label 'red'"),
+        ("edit", {"new_labels": ["blue cube"], "noise_seed": -1}, "seed must be a whole number"),
         ("redraw", {"new_labels": ["red"]}, "unknown label 'red'"),
         ("redraw", {"new_labels": ["red cube"], "percent": 0}, "percent must be a whole number from 1 to 100"),
         ("redraw", {"new_labels": ["red cube"], "noise_seed": 0.5}, "seed must be a whole number"),
@@ -214,7 +230,18 @@ def test_only_uploaded_pictures_are_read(client: Client, tmp_path: Path) -> None
 def test_every_action_of_the_page_is_an_endpoint_and_nothing_else(endpoints: dict[str, Any]) -> None:
     assert set(endpoints) == {
         f"/{name}"
-        for name in ("generate", "trajectory", "emergence", "where", "evaluate", "compare", "gallery", "walk", "redraw")
+        for name in (
+            "generate",
+            "trajectory",
+            "emergence",
+            "where",
+            "evaluate",
+            "compare",
+            "gallery",
+            "walk",
+            "redraw",
+            "edit",
+        )
     }
 
 

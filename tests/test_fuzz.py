@@ -8,7 +8,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CALLS = int(os.environ.get("FUZZ_CALLS", "150"))  # `make soak` sends 2,000
-NAMES = ("generate", "trajectory", "emergence", "where", "evaluate", "compare", "gallery", "walk", "redraw", "run", "x")
+NAMES = (
+    "generate",
+    "trajectory",
+    "emergence",
+    "where",
+    "evaluate",
+    "compare",
+    "gallery",
+    "walk",
+    "redraw",
+    "run",
+    "x",
+    "edit",
+)
 NAMES += (
     "page_draw",
     "page_where",

@@ -17,6 +17,8 @@ from ddpm.demo.experiments import MAX_GALLERY, MAX_STOPS, MIN_STOPS, Side, walki
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
 from ddpm.demo.share.files import File, picture_file
+from ddpm.demo.verdicts import verdict
+from ddpm.editing import check_edits
 from ddpm.export import enlarge
 from ddpm.labels import check
 from ddpm.trajectory import to_picture
@@ -28,6 +30,13 @@ class Redrawing(TypedDict):
     """What the evaluator says of a picture before and after it was drawn again, and the timestep it went back to."""
 
     start: int
+    before: Verdict
+    after: Verdict
+
+
+class Editing(TypedDict):
+    """What the evaluator says of a picture before and after an edit, each by what was then asked for."""
+
     before: Verdict
     after: Verdict
 
@@ -52,7 +61,7 @@ class Experiments:
             "stops": whole("stops", MIN_STOPS, MAX_STOPS),
             "percent": whole("percent", 1, 100),
         }
-        self.endpoints = (self.compare, self.gallery, self.walk, self.redraw)
+        self.endpoints = (self.compare, self.gallery, self.walk, self.redraw, self.edit)
 
     def compare(
         self,
@@ -200,6 +209,43 @@ class Experiments:
         )
         sight = Redrawing(start=last.start, before=rounded(last.verdict_before), after=rounded(last.verdict_after))
         return before, after, sight
+
+    def edit(
+        self,
+        labels: list[str],
+        new_labels: list[str],
+        seed: int = 0,
+        noise_seed: int = 0,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+    ) -> tuple[File, File, File, Editing]:
+        """Draw a scene and change one thing in it: another color or shape, an object less or more; the rest stays.
+
+        Parameters:
+            labels: 1 to 5 different objects of the scene, such as ["red cube", "cyan sphere"].
+            new_labels: The objects after the edit, such as ["blue cube", "cyan sphere"].
+            seed: The seed of the scene, a whole number from 0 up.
+            noise_seed: The seed of the noise in the place that changes.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
+            steps: The number of denoising steps, 1 to 1000, of which the edit takes about half.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+        Returns:
+            The picture before, a 64x64 PNG file.
+            The picture after.
+            The place that was allowed to change, white on black; outside it both pictures are the same.
+            What the evaluator saw before (asked for labels) and after (asked for new_labels).
+        """
+        settings = self.studio.pipeline.settings(sampler, steps, guidance)
+        old, new = check(labels), check(new_labels)
+        check_edits([old], [new])
+        before = self.studio.trajectory(old, seed, settings).x0[-1]  # (1, 3, 64, 64)
+        last = _last(experiments.edit_picture(self.studio, before[0], old, new, noise_seed, settings))
+        assert last.verdict is not None
+        pictures = {"before": before[0], "after": last.step.x0[0], "place": 2 * last.place.expand(3, -1, -1) - 1}
+        files = [picture_file(self.owner, to_picture(x), f"{name}.png") for name, x in pictures.items()]
+        verdicts = verdict(old, self.studio.evaluator(before)[0]), last.verdict
+        return files[0], files[1], files[2], Editing(before=rounded(verdicts[0]), after=rounded(verdicts[1]))
 
     def _pictures(self, x0: Tensor) -> list[File]:
         return [picture_file(self.owner, to_picture(image), f"{i}.png") for i, image in enumerate(x0)]
