@@ -3,6 +3,7 @@
 import base64
 from pathlib import Path
 from urllib.parse import parse_qs
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -208,6 +209,19 @@ def test_the_query_of_a_picture_is_that_of_the_link() -> None:
     )
     empty = recipe.query([], 2**53 - 1, Settings("ddim", 1, 0.0))
     assert empty == "labels=&seed=9007199254740991&sampler=ddim&steps=1&guidance=0"
+
+
+def test_the_chart_is_a_drawing_of_its_own(page: Page, tmp_path: Path) -> None:
+    draw(page, "red cube", "cyan sphere")
+    expect(state(page)).to_contain_text("Finished")
+    file = save(page, "Chart", tmp_path)
+    assert file.name == "red-cube_cyan-sphere_seed0_chart.svg"
+    root = ElementTree.parse(file).getroot()
+    words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
+    assert {"red cube", "cyan sphere", "100\u202f%"} <= set(words)
+    strokes = {path.get("stroke") for path in root.iter("{http://www.w3.org/2000/svg}path")}
+    assert {"rgb(173, 35, 35)", "rgb(41, 208, 208)"} <= strokes
+    assert "var(" not in file.read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -4,7 +4,8 @@ import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { paint } from "../shared/frames.js";
 import { follow } from "../shared/runs.js";
-import { labels as names, say, text } from "../shared/texts.js";
+import { sheet } from "../shared/svg.js";
+import { label, labels as names, say, text } from "../shared/texts.js";
 import { recipe } from "./recipe.js";
 
 const REMEMBERED = 24; // runs of this visit
@@ -87,6 +88,25 @@ export function mount(element, page) {
     }
   }
 
+  // The chart of the stage, as it stands there.
+  function saveChart() {
+    const drawings = ["chances", "levels"].map((name) => {
+      const svg = document.querySelector(`#stage .charts .${name}`);
+      return [svg.getAttribute("aria-label"), svg];
+    });
+    const legend = run.labels.map((name) => {
+      const line = document.querySelector(`#stage .charts .line.${name.split(" ")[0]} .core`);
+      return [label(name), getComputedStyle(line).stroke];
+    });
+    const blob = new Blob([sheet(drawings, legend, ["veil", "cursor"])], { type: "image/svg+xml" });
+    const anchor = document.createElement("a");
+    anchor.href = URL.createObjectURL(blob);
+    anchor.download = `${run.labels.join("_").replaceAll(" ", "-")}_seed${run.seed}_chart.svg`;
+    anchor.click();
+    URL.revokeObjectURL(anchor.href);
+    say(part("status"), "share.saved", { name: anchor.download });
+  }
+
   // Set everything to what a picture follows from; the server is not asked until it is drawn again.
   async function open(file) {
     const query = await recipe(file).catch(() => null);
@@ -139,6 +159,7 @@ export function mount(element, page) {
     if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
     if (button.dataset.role === "link") return copyLink();
+    if (button.dataset.role === "chart") return saveChart();
     save(button.dataset.format);
   });
   draw();
