@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from conftest import STEPS, generate, state, tick, unfold
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 SEVERE = ("serious", "critical")
 WIDTHS = (390, 1920)
@@ -176,6 +176,17 @@ def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
         page.get_by_role("tab", name=name, exact=True).click()
         expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_jumps_while_the_page_comes(browser: Browser, address: str, width: int):
+    page = browser.new_page(viewport={"width": width, "height": 900})
+    page.add_init_script(f"({SHIFTS})()")
+    page.goto(address)
+    expect(state(page)).to_contain_text("example")
+    shifts = page.evaluate("shifts")
+    assert sum(value for value, _ in shifts) < 0.05, shifts
+    page.close()
 
 
 @pytest.mark.slow

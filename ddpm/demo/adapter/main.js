@@ -32,7 +32,13 @@ const PARTS = {
   values,
   walk,
 };
+const FIRST = ["examples", "lesson", "notice", "selection", "share", "stage"]; // what is there when the page opens
 const mounted = {};
+
+// Gradio builds the page piece by piece; it is seen once nothing jumps any more, see page.css.
+function show() {
+  document.documentElement.dataset.ready = "";
+}
 
 // Mount a part in a gr.HTML, given what its `js_on_load` gets. A part takes its element and `page`:
 //   page.value           what Python gave it; setting it hands a value to Gradio
@@ -55,6 +61,7 @@ export function mount(name, { element, props, trigger, watch }) {
     place,
   };
   mounted[name] = PARTS[name].mount(element, page);
+  if (FIRST.every((part) => part in mounted)) requestAnimationFrame(() => requestAnimationFrame(show));
 }
 
 // Ask a part for a run, with the values of its inputs.
