@@ -93,6 +93,7 @@ def refuse(page: Page) -> None:
     expect(page.locator(".compare")).to_have_attribute("data-state", "refused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("scheme", "width", "visits"),
     [

@@ -160,6 +160,7 @@ def test_every_row_of_a_batch_is_its_own(rows: int, prepared: tuple[torch.nn.Mod
     torch.testing.assert_close(found, wanted, atol=limit, rtol=0)
 
 
+@pytest.mark.slow
 def test_openvino_reports_to_nobody() -> None:
     pytest.importorskip("openvino")
     code = """

@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from ddpm.labels import encode, read_spec
 from training.loop.pairs import HELD_OUT, PAIRS, SEEN, without_held_out
 
@@ -24,6 +26,7 @@ def test_a_held_out_pair_is_found_among_others_too():
     assert not without_held_out(encode([[a, b, *others]])).item()
 
 
+@pytest.mark.slow
 def test_specs_of_pairs(tmp_path):
     def spec(kind, *more):
         out = tmp_path / f"{kind}.json"

@@ -105,6 +105,7 @@ def test_faults_of_the_place_are_one_sentence(
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_fault_in_a_variable_that_is_read_first_is_one_sentence_too() -> None:
     env = {**os.environ, "DDPM_MAX_WORK": "many"}
     done = subprocess.run([sys.executable, "app.py"], cwd=ROOT, env=env, capture_output=True, text=True, timeout=60)

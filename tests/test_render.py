@@ -94,6 +94,7 @@ def test_pictures_match_path_traced_ones():
     assert error[on_object].mean() <= 6
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path):
     command = [sys.executable, "-m", "training.render", "--count", "5", "--seed", "4", "--out", str(tmp_path)]
     subprocess.run(command, check=True, capture_output=True)

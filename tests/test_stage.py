@@ -326,6 +326,7 @@ def test_pictures_stand_side_by_side(page: Page, width: int) -> None:
     assert second["x"] + second["width"] <= width
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 def test_nothing_moves_the_page(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 844})
@@ -362,6 +363,7 @@ def test_generate_from_another_tab_goes_to_the_pictures(page: Page) -> None:
     expect(state(page)).to_contain_text("Finished")
 
 
+@pytest.mark.slow
 def test_who_waits_hears_for_how_long_and_a_long_run_says_what_is_left(
     browser: Browser, address: str, page: Page
 ) -> None:
