@@ -68,7 +68,7 @@ export function mount(element, page) {
     running.taken = view.chunks;
     for (const chunk of view.chunks) running.add(chunk);
     place = Math.max(0, running.frames.length - 1);
-    if (part("show").ariaPressed === "true" || view.place) shade(decode(view.place));
+    shade(decode(view.place));
   }
 
   // What stays is dark; null: nothing is.
