@@ -1,6 +1,7 @@
 """The page: tick objects, press Generate, and watch a scene come out of noise.
 
 python app.py [--checkpoint FOLDER] [--host HOST] [--port PORT]    serves it on http://127.0.0.1:7860
+python app.py --static FOLDER    writes it as files for any web server, with the models at work in the browser
 """
 
 import signal
@@ -16,6 +17,7 @@ import time
 from pathlib import Path
 
 import gradio as gr
+import torch
 
 from ddpm import Evaluator, Pipeline, terminal
 from ddpm.demo.adapter.page import ask, asset, endpoint, refusing
@@ -36,6 +38,8 @@ from ddpm.demo.theme import launch_options
 from ddpm.demo.walk.walk import walk_part
 
 CHECKPOINTS = Path(__file__).parent / "checkpoints"
+CACHE = Path(__file__).parent / "build" / "npm"
+"""Where the packages of the page without a server are kept."""
 
 
 def build_demo(
@@ -130,7 +134,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument(
         "--port", default=os.environ.get("PORT", ""), help="default: PORT, or the first free one from 7860"
     )
+    parser.add_argument(
+        "--static", type=Path, metavar="FOLDER", help="write the page without a server there, and serve nothing"
+    )
     args = parser.parse_args(arguments)
+    if args.static:
+        return write_static(parser, args)
     limits.bound_heap()
     place.keep_loopback_from_proxies()
     try:
@@ -149,6 +158,20 @@ def main(arguments: list[str] | None = None) -> None:
     pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
     while demo.is_running:
         time.sleep(0.1)
+
+
+def write_static(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+    """Write the page without a server."""
+    try:
+        from ddpm.demo.static.build import write_site
+
+        pipeline = Pipeline.from_pretrained(args.checkpoint, "cpu", torch.float32)
+        evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", "cpu")
+        demo = build_demo(pipeline, evaluator, folder=Path(args.checkpoint))
+        size = write_site(demo, Models(pipeline, CHECKPOINTS), evaluator, args.static, CACHE)
+    except (ImportError, OSError, ValueError) as error:
+        parser.error(str(error))
+    print(f"{args.static}: {size / 1e6:.0f} MB; to look at it: python -m http.server -d {args.static}")
 
 
 if __name__ == "__main__":

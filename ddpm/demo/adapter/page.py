@@ -1,7 +1,8 @@
 """What ties the parts of the page to Gradio: their scripts, their places in the page, and their runs.
 
 The scripts are ES modules that know nothing of Gradio, served as they are beside the page; adapter/main.js mounts each
-in its gr.HTML. A part asks for a run through the endpoint page_NAME, see adapter/call.js.
+in its gr.HTML, and static/main.js in a page without a server. A part asks for a run through the endpoint page_NAME, see
+adapter/call.js.
 """
 
 from __future__ import annotations
@@ -38,7 +39,15 @@ def asset(name: str) -> str:
     return (HOME / name).read_text(encoding="utf-8")
 
 
-_MODULES = {file.relative_to(HOME).as_posix(): file.read_bytes() for file in sorted(HOME.glob("*/*.js"))}
+ELSEWHERE = ("engine", "static")
+"""The folders of the page without a server."""
+
+
+def _files(pattern: str) -> list[Path]:
+    return [file for file in sorted(HOME.glob(pattern)) if file.parent.name not in ELSEWHERE]
+
+
+_MODULES = {file.relative_to(HOME).as_posix(): file.read_bytes() for file in _files("*/*.js")}
 _VERSION = hashlib.sha256(b"".join(_MODULES.values())).hexdigest()[:12]
 _PLACE = f"gradio_api/page/{_VERSION}"
 """The version is part of the address, so that browsers may keep the scripts for ever. Under gradio_api/, proxies and
@@ -65,21 +74,30 @@ def head() -> str:
 
     Gradio would rewrite the selectors of `css=`.
     """
+    preload = "".join(f'<link rel="modulepreload" href="{_PLACE}/{name}">' for name in _MODULES)
+    return f"<style>{styles()}</style>{facts(core=_core_module())}{preload}"
+
+
+def styles() -> str:
+    """Return the style sheets of all parts."""
     first = HOME / "shared" / "page.css"
-    sheets = [first, *(file for file in sorted(HOME.glob("*/*.css")) if file != first)]
-    facts = {
+    sheets = [first, *(file for file in _files("*/*.css") if file != first)]
+    return "\n".join(sheet.read_text(encoding="utf-8") for sheet in sheets)
+
+
+def facts(**more: Any) -> str:
+    """Return the element with what the scripts know from the start, see shared/data.js."""
+    known = {
         "texts": TEXTS,
-        "core": _core_module(),
         "labels": LABELS,
         "colors": COLORS,
         "maxObjects": MAX_OBJECTS,
         "threshold": THRESHOLD,
         "keys": KEYS,
+        **more,
     }
-    data = json.dumps(facts, ensure_ascii=False).replace("</", "<\\/")
-    preload = "".join(f'<link rel="modulepreload" href="{_PLACE}/{name}">' for name in _MODULES)
-    styles = "".join(f"<style>{sheet.read_text(encoding='utf-8')}</style>" for sheet in sheets)
-    return f'{styles}<script type="application/json" id="ddpm-data">{data}</script>{preload}'
+    data = json.dumps(known, ensure_ascii=False).replace("</", "<\\/")
+    return f'<script type="application/json" id="ddpm-data">{data}</script>'
 
 
 def part(name: str, value: Any, template: str, **options: Any) -> gr.HTML:

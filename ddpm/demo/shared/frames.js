@@ -5,7 +5,9 @@ const PIXELS = SIDE * SIDE;
 // Bytes of an RGB picture.
 export const PICTURE = 3 * PIXELS;
 
-export const decode = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+// Bytes, which a server sends as base64.
+export const decode = (data) =>
+  typeof data === "string" ? Uint8Array.from(atob(data), (character) => character.charCodeAt(0)) : data;
 
 // Draw RGB (64*64*3) or gray (64*64) bytes pixel for pixel on a canvas of 64x64; CSS makes it larger.
 export function paint(canvas, bytes) {

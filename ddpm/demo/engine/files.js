@@ -1,0 +1,168 @@
+// Files of a run to take away, the same as a server writes (ddpm/trajectory.py, ddpm/export.py).
+import { PIXELS, rgb, SIDE } from "./pictures.js";
+import { round } from "./schedule.js";
+
+const SCALE = 4; // pixels of a film beside each other for one of its pictures, and 3/4 as many above each other
+const LARGE = 16;
+const COLUMNS = 10;
+const FILM_FRAMES = 100;
+const [FRAME_MS, LAST_FRAME_MS] = [60, 2000];
+
+const library = (name) => import(new URL(`../../runtime/${name}`, import.meta.url));
+
+// At most `most` of 0..length - 1, evenly spread, with the first and the last.
+function spread(length, most) {
+  const count = Math.min(length, most);
+  if (count === 1) return [length - 1];
+  return Array.from({ length: count }, (_, i) => round((i * (length - 1)) / (count - 1)));
+}
+
+// An RGB picture of rows of pictures, each pixel `across` wide and `down` high.
+function sheet(rows, across = 1, down = 1) {
+  const [width, height] = [rows[0].length * SIDE * across, rows.length * SIDE * down];
+  const data = new Uint8Array(3 * width * height);
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(y / down);
+    const line = rows[Math.floor(row / SIDE)];
+    for (let x = 0; x < width; x++) {
+      const column = Math.floor(x / across);
+      const picture = line[Math.floor(column / SIDE)];
+      const from = 3 * ((row % SIDE) * SIDE + (column % SIDE));
+      for (let c = 0; c < 3; c++) data[3 * (y * width + x) + c] = picture[from + c];
+    }
+  }
+  return { width, height, data };
+}
+
+const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
+  for (let bit = 0; bit < 8; bit++) byte = byte & 1 ? (byte >>> 1) ^ 0xedb88320 : byte >>> 1;
+  return byte;
+});
+
+const crc = (bytes) => ~bytes.reduce((sum, byte) => CRC[(sum ^ byte) & 255] ^ (sum >>> 8), ~0) >>> 0;
+
+// A PNG with the query that the picture follows from (PNG specification, sections 5.3 and 11.3.3.3), before its end.
+async function png({ width, height, data }, query) {
+  const canvas = new OffscreenCanvas(width, height);
+  const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
+  for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) pixels[4 * i + c] = data[3 * i + c];
+  canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+  const file = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
+  const end = file.length - 12;
+  const body = new TextEncoder().encode(`tEXtddpm\0${query}`);
+  const chunk = new Uint8Array(body.length + 8);
+  const view = new DataView(chunk.buffer);
+  view.setUint32(0, body.length - 4);
+  chunk.set(body, 4);
+  view.setUint32(body.length + 4, crc(body));
+  return [file.subarray(0, end), chunk, file.subarray(end)];
+}
+
+// A film of noisy and clean pictures beside each other; each half of a frame has 128 colors of its own.
+async function gif(run) {
+  const { GIFEncoder, quantize, applyPalette } = await library("gifenc.js");
+  const film = GIFEncoder();
+  const chosen = spread(run.length, FILM_FRAMES);
+  for (const [i, k] of chosen.entries()) {
+    const halves = [run[k].x, run[k].x0].map((x) => {
+      const { width, height, data } = sheet([[rgb(x)]]);
+      const rgba = new Uint8Array(4 * width * height).fill(255);
+      for (let at = 0; at < width * height; at++) rgba.set(data.subarray(3 * at, 3 * at + 3), 4 * at);
+      const palette = quantize(rgba, 128, { format: "rgb888" });
+      return { palette, pixels: applyPalette(rgba, palette, "rgb888") };
+    });
+    const first = halves[0].palette.length;
+    const [across, down] = [SCALE, (SCALE * 3) / 4];
+    const [width, height] = [2 * SIDE * across, SIDE * down];
+    const pixels = new Uint8Array(width * height);
+    for (let y = 0; y < height; y++) {
+      for (let x = 0; x < width; x++) {
+        const column = Math.floor(x / across);
+        const right = column >= SIDE;
+        const at = Math.floor(y / down) * SIDE + (column % SIDE);
+        pixels[y * width + x] = right ? first + halves[1].pixels[at] : halves[0].pixels[at];
+      }
+    }
+    const palette = [...halves[0].palette, ...halves[1].palette];
+    film.writeFrame(pixels, width, height, { palette, delay: i === chosen.length - 1 ? LAST_FRAME_MS : FRAME_MS });
+  }
+  film.finish();
+  return [film.bytes()];
+}
+
+// A NumPy array as a file (numpy.lib.format, version 1.0).
+function npy(type, shape, data) {
+  const tuple = shape.length === 1 ? `(${shape[0]},)` : `(${shape.join(", ")})`;
+  const head = `{'descr': '${type}', 'fortran_order': False, 'shape': ${tuple}, }`;
+  const padded = `${head.padEnd(Math.ceil((head.length + 11) / 64) * 64 - 11)}\n`;
+  const file = new Uint8Array(10 + padded.length + data.byteLength);
+  file.set([0x93, ...new TextEncoder().encode("NUMPY"), 1, 0, padded.length & 255, padded.length >> 8]);
+  file.set(new TextEncoder().encode(padded), 10);
+  file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), 10 + padded.length);
+  return file;
+}
+
+function strings(shape, words) {
+  const length = Math.max(...words.map((word) => word.length));
+  const codes = words.flatMap((word) => Array.from({ length }, (_, i) => word.codePointAt(i) ?? 0));
+  return npy(`<U${length}`, shape, Uint32Array.from(codes));
+}
+
+// Every step as arrays, see `Trajectory.save_npz`.
+async function npz(run, { scene, seed, names, sampler, steps, guidance }) {
+  const { zipSync } = await library("fflate.js");
+  const images = (key) => {
+    const all = new Float32Array(run.length * PIXELS);
+    run.forEach((step, i) => all.set(step[key], i * PIXELS));
+    return npy("<f4", [run.length, 1, 3, SIDE, SIDE], all);
+  };
+  const whole = (shape, numbers, type = "<i8") => npy(type, shape, BigInt64Array.from(numbers.map(BigInt)));
+  const arrays = {
+    x: images("x"),
+    x0: images("x0"),
+    timesteps: whole(
+      [run.length],
+      run.map(({ t }) => t),
+    ),
+    labels: npy(
+      "|u1",
+      [1, names.length],
+      Uint8Array.from(names, (name) => scene.includes(name)),
+    ),
+    label_names: strings([names.length], names),
+    seeds: whole([1], [seed], "<u8"),
+    sampler: strings([], [sampler]),
+    steps: whole([], [steps]),
+    guidance: npy("<f8", [], Float64Array.of(guidance)),
+  };
+  return [
+    zipSync(Object.fromEntries(Object.entries(arrays).map(([name, file]) => [`${name}.npy`, file])), { level: 0 }),
+  ];
+}
+
+function query({ scene, seed, sampler, steps, guidance }) {
+  const labels = scene.map((label) => label.replace(" ", "+")).join();
+  return `labels=${labels}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}`;
+}
+
+const [ACROSS, DOWN] = [SCALE, (SCALE * 3) / 4];
+const result = (run, across, down) => sheet([[rgb(run.at(-1).x0)]], across, down);
+const strip = (run) => {
+  const chosen = spread(run.length, COLUMNS).map((i) => run[i]);
+  return sheet([chosen.map(({ x }) => rgb(x)), chosen.map(({ x0 }) => rgb(x0))], ACROSS, DOWN);
+};
+
+const WRITERS = {
+  png: [(run, about) => png(result(run), query(about)), ".png", "image/png"],
+  large: [(run, about) => png(result(run, LARGE, (LARGE * 3) / 4), query(about)), "_large.png", "image/png"],
+  strip: [(run, about) => png(strip(run), query(about)), "_strip.png", "image/png"],
+  gif: [gif, ".gif", "image/gif"],
+  npz: [npz, ".npz", "application/octet-stream"],
+};
+
+// A run's file in a format, under a name such as red-cube_cyan-sphere_seed7.gif. run: { t, x, x0 } a step.
+export async function file(format, run, about) {
+  const [write, ending, type] = WRITERS[format];
+  const objects = about.scene.map((label) => label.replace(" ", "-")).join("_");
+  return { orig_name: `${objects}_seed${about.seed}${ending}`, data: new Blob(await write(run, about), { type }) };
+}

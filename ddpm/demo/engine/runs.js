@@ -1,0 +1,59 @@
+// Runs of the models, and what is kept of them.
+import { denoiser, encode } from "./denoiser.js";
+import { brownian, normal } from "./noise.js";
+import { joined } from "./pictures.js";
+import { SAMPLERS } from "./samplers.js";
+import { snr, timesteps } from "./schedule.js";
+
+const REMEMBERED = 4; // finished runs, for their files and for where a label acts
+
+// The steps of a run over scenes, image i with the seed `seed + i`.
+export function steps(model, names, scenes, seed, { sampler, steps, guidance }) {
+  const seeds = scenes.map((_, i) => seed + i);
+  const noise = scenes.map((_, i) => normal(seed + i));
+  return from(
+    model,
+    floats(noise),
+    seeds,
+    scenes.map((scene) => encode(scene, names)),
+    { sampler, steps, guidance },
+  );
+}
+
+// The same from noise of the caller's own.
+export function from(model, x, seeds, conditions, { sampler, steps, guidance }) {
+  const { alphaBar } = model;
+  return SAMPLERS[sampler]({
+    denoise: denoiser(model, conditions, guidance),
+    x,
+    timesteps: timesteps(alphaBar.length - 1, steps),
+    alphaBar,
+    noise: brownian(seeds, snr(alphaBar)),
+  });
+}
+
+// Arrays of floats as one.
+export function floats(parts) {
+  return new Float32Array(joined(parts.map((part) => new Uint8Array(part.buffer))).buffer);
+}
+
+const kept = new Map();
+
+const key = (...about) => JSON.stringify(about);
+
+// Pass the steps of a run of one picture on, and keep x and x0 of all.
+export async function* keeping(run, about) {
+  const all = [];
+  for await (const step of run) {
+    all.push({ t: step.t, x: step.x, x0: step.x0 });
+    yield step;
+  }
+  kept.set(key(about), all);
+  if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value);
+}
+
+// All steps of a run, kept or drawn anew by again().
+export async function trajectory(about, again) {
+  if (!kept.has(key(about))) for await (const _ of keeping(again(), about));
+  return kept.get(key(about));
+}

@@ -1,0 +1,15 @@
+// The tables of a noise schedule and its timesteps, see ddpm/schedule.py. alphaBar: float64 (T + 1,).
+
+// Halves go to the even neighbor, as in Python.
+export function round(x) {
+  const down = Math.floor(x);
+  if (x - down !== 0.5) return Math.round(x);
+  return down % 2 ? down + 1 : down;
+}
+
+export const snr = (alphaBar) => alphaBar.map((share) => share / (1 - share));
+
+// n of 1..T, evenly spaced and falling from it ("trailing" spacing, Lin et al. 2024, table 2).
+export function timesteps(T, n) {
+  return Array.from({ length: n }, (_, i) => round((T * (n - i)) / n));
+}

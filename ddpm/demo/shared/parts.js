@@ -1,0 +1,64 @@
+// The parts of the page: an adapter mounts each in its place, and asks it for runs.
+import * as compare from "../compare/compare.js";
+import * as stage from "../draw/stage.js";
+import * as edit from "../edit/edit.js";
+import * as gallery from "../gallery/gallery.js";
+import * as lesson from "../lesson/lesson.js";
+import * as examples from "../picker/examples.js";
+import * as selection from "../picker/selection.js";
+import * as notice from "../share/notice.js";
+import * as share from "../share/share.js";
+import * as walk from "../walk/walk.js";
+import * as values from "./values.js";
+
+const PARTS = {
+  compare,
+  edit,
+  examples,
+  gallery,
+  lesson,
+  notice,
+  selection,
+  share,
+  stage,
+  values,
+  walk,
+};
+const FIRST = ["examples", "lesson", "notice", "selection", "share", "stage"]; // what is there when the page opens
+const mounted = {};
+
+// The page is built piece by piece; it is seen once nothing jumps any more, see page.css.
+function show() {
+  document.documentElement.dataset.ready = "";
+}
+
+// For an adapter: how to mount a part, given what Gradio gives the `js_on_load` of a gr.HTML. models: { call, place }, by
+// which the parts ask for runs and find files, as in adapter/call.js. A part takes its element and `page`:
+//   page.value           what Python gave it; setting it hands a value to the other components
+//   page.props           the other arguments of the gr.HTML
+//   page.changed(act)    calls act() whenever Python or another component has set the value
+//   page.emit(event, detail)   raises an event of the component
+//   page.call, page.place      of the models
+export function mounting(models) {
+  return (name, { element, props, trigger, watch }) => {
+    const page = {
+      get value() {
+        return props.value;
+      },
+      set value(value) {
+        props.value = value;
+      },
+      props,
+      changed: (act) => watch("value", act),
+      emit: trigger,
+      ...models,
+    };
+    mounted[name] = PARTS[name].mount(element, page);
+    if (FIRST.every((part) => part in mounted)) requestAnimationFrame(() => requestAnimationFrame(show));
+  };
+}
+
+// Ask a part for a run, with the values of its inputs.
+export function ask(name, ...inputs) {
+  mounted[name]?.ask(...inputs);
+}

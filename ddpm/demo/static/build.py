@@ -1,0 +1,73 @@
+"""Writes the page without a server: a folder that any file server serves, such as `python -m http.server -d dist`."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from pathlib import Path
+
+import gradio as gr
+
+from ddpm.demo.adapter.page import HOME, facts, styles
+from ddpm.demo.models import Models
+from ddpm.demo.static.networks import write_networks
+from ddpm.demo.static.packages import write_packages
+from ddpm.demo.static.page import StaticPage
+from ddpm.demo.texts import TEXTS
+from ddpm.demo.theme import THEME
+from ddpm.evaluator import Evaluator
+
+SERVED_ONLY = ("edit", "walk")
+"""The tabs that need a server."""
+
+MARK = "ddpm-static"
+"""The name of a file by which a folder is known as one that was written here, and may be replaced."""
+
+
+def write_site(demo: gr.Blocks, models: Models, evaluator: Evaluator, folder: Path, cache: Path) -> int:
+    """Write the page and all that it loads into a folder, and return how many bytes that are.
+
+    demo: the page that would be served. models: those that are offered, in float32. cache: keeps what comes from the
+    npm registry. Raises ValueError for a folder with something else in it, OSError without the registry.
+    """
+    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+        raise ValueError(f"{folder} holds something else than the page without a server; name another folder")
+    shutil.rmtree(folder, ignore_errors=True)
+    for name in ("models", "runtime"):
+        (folder / name).mkdir(parents=True)
+    (folder / MARK).touch()
+    about = write_networks(models, evaluator, folder / "models")
+    about["runtime"] = write_packages(folder / "runtime", cache)
+    (folder / "models" / "models.json").write_text(json.dumps(about), encoding="utf-8")
+    example = next(fn.fn for fn in demo.fns.values() if fn.api_name == "page_example")
+    assert example is not None
+    (folder / "example.json").write_text(json.dumps(example()), encoding="utf-8")
+    shutil.copy(HOME / "shared" / "favicon.svg", folder)
+    _write_page(StaticPage(demo, SERVED_ONLY), folder)
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _write_page(page: StaticPage, folder: Path) -> None:
+    """Write index.html, and the scripts under a name that changes with what is in them."""
+    scripts = {file.relative_to(HOME).as_posix(): file.read_text(encoding="utf-8") for file in HOME.glob("*/*.js")}
+    scripts["static/events.js"] = page.events
+    version = hashlib.sha256(json.dumps(scripts, sort_keys=True).encode()).hexdigest()[:12]
+    place = f"page-{version}"
+    for name, script in scripts.items():
+        file = folder / place / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(script, encoding="utf-8")
+    first = [name for name in sorted(scripts) if not name.startswith("engine/")]
+    parts = {
+        "TITLE": TEXTS["en"]["page.title"],
+        "STYLES": "\n".join([THEME._get_theme_css(), styles(), (HOME / "static" / "static.css").read_text("utf-8")]),
+        "FACTS": facts(),
+        "PRELOAD": "".join(f'<link rel="modulepreload" href="{place}/{name}">' for name in first),
+        "BODY": page.html,
+        "MAIN": f"{place}/static/main.js",
+    }
+    html = (HOME / "static" / "index.html").read_text(encoding="utf-8")
+    for name, value in parts.items():
+        html = html.replace(f"__{name}__", value)
+    (folder / "index.html").write_text(html, encoding="utf-8")
