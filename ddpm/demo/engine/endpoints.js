@@ -1,8 +1,10 @@
 // What the page asks for, by the names of the server's endpoints and with the same views: see the Python beside each part.
 import { denoiser, encode, one } from "./denoiser.js";
 import { file } from "./files.js";
+import { normal } from "./noise.js";
 import { gray, joined, PIXELS, rgb, SIDE } from "./pictures.js";
-import { floats, keeping, steps, trajectory } from "./runs.js";
+import { floats, from, keeping, steps, trajectory } from "./runs.js";
+import { DETERMINISTIC, slerp, turnover } from "./variations.js";
 
 const EXAMPLE = new URL("../../example.json", import.meta.url);
 const SHOWN = 100; // longer runs are thinned to about so many frames
@@ -11,6 +13,7 @@ const GLANCE_PAUSE = 250; // ms between two looks of the evaluator at a run on i
 const EPS_RANGE = 3; // as in frames.py
 const PULL_RANGE = 0.5;
 const THRESHOLD = 0.5;
+const WALKER = "dpm++"; // the sampler of a walk where the chosen one is not deterministic
 
 // Steps of one picture as the page's film takes them, see `frames.chunk`.
 function chunk(some, alphaBar, keys = ["x", "x0", "eps", "pull"]) {
@@ -260,6 +263,39 @@ async function* compare(networks, check, labels, seed, ...halves) {
   yield view("done");
 }
 
+async function* walk(networks, check, labels, seed, way, otherSeed, otherLabels, stops, sampler, count, guidance) {
+  const { own, labels: names, samplers } = await networks.facts();
+  const toSeed = way === "seed";
+  if (!toSeed && !otherLabels.length) return yield { state: "refused", problem: "walk.no_labels" };
+  if (toSeed && !(Number.isSafeInteger(otherSeed) && otherSeed >= 0)) {
+    return yield { state: "refused", problem: "walk.bad_seed", values: { max: Number.MAX_SAFE_INTEGER } };
+  }
+  const [start, end] = [labels, toSeed ? labels : otherLabels].map((scene) => inOrder(scene, names));
+  const seeds = [seed, toSeed ? otherSeed : seed];
+  if (seeds[0] === seeds[1] && start.join() === end.join()) return yield { state: "refused", problem: "walk.same" };
+  const scenes = turnover(start, end, stops);
+  const model = await networks.model(own, check);
+  const ends = seeds.map(normal);
+  const noise = scenes.map((_, i) => slerp(...ends, i / (stops - 1)));
+  const chosen = DETERMINISTIC.includes(sampler) ? sampler : WALKER;
+  const conditions = scenes.map((scene) => encode(scene, names));
+  const run = from(
+    model,
+    floats(noise),
+    scenes.map(() => seed),
+    conditions,
+    { sampler: chosen, steps: count, guidance },
+  );
+  yield* pictures(networks, check, run, scenes, names, {
+    ends: [
+      { labels, seed },
+      { labels: end, seed: seeds[1] },
+    ],
+    scenes,
+    note: chosen === sampler ? null : samplers[chosen],
+  });
+}
+
 export const ENDPOINTS = {
   page_example: example,
   page_draw: draw,
@@ -267,4 +303,5 @@ export const ENDPOINTS = {
   page_save: save,
   page_gallery: gallery,
   page_compare: compare,
+  page_walk: walk,
 };

@@ -46,7 +46,7 @@ async function png({ width, height, data }, query) {
   const canvas = new OffscreenCanvas(width, height);
   const pixels = new Uint8ClampedArray(4 * width * height).fill(255);
   for (let i = 0; i < width * height; i++) for (let c = 0; c < 3; c++) pixels[4 * i + c] = data[3 * i + c];
-  canvas.getContext("2d").putImageData(new ImageData(pixels, width, height), 0, 0);
+  canvas.getContext("2d", { alpha: false }).putImageData(new ImageData(pixels, width, height), 0, 0);
   const file = new Uint8Array(await (await canvas.convertToBlob()).arrayBuffer());
   const end = file.length - 12;
   const body = new TextEncoder().encode(`tEXtddpm\0${query}`);

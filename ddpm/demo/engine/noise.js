@@ -5,6 +5,7 @@ import { round } from "./schedule.js";
 
 const N = 624;
 const M = 397;
+const float = Math.fround;
 
 // Matsumoto & Nishimura 1998, "Mersenne Twister". torch.Generator.manual_seed keeps the low 32 bits of a seed.
 export class MersenneTwister {
@@ -50,10 +51,11 @@ export function normal(seed) {
   const x = Float32Array.from({ length: PIXELS }, () => generator.uniform());
   for (let i = 0; i < PIXELS; i += 16) {
     for (let j = i; j < i + 8; j++) {
-      const radius = Math.sqrt(-2 * Math.log(1 - x[j]));
-      const angle = 2 * Math.PI * x[j + 8];
-      x[j] = radius * Math.cos(angle);
-      x[j + 8] = radius * Math.sin(angle);
+      // rounded to float32 at every operation, as torch does
+      const radius = float(Math.sqrt(-2 * float(Math.log(1 - x[j]))));
+      const angle = float(float(2 * Math.PI) * x[j + 8]);
+      x[j] = radius * float(Math.cos(angle));
+      x[j + 8] = radius * float(Math.sin(angle));
     }
   }
   return x;

@@ -18,7 +18,7 @@ from ddpm.demo.texts import TEXTS
 from ddpm.demo.theme import THEME
 from ddpm.evaluator import Evaluator
 
-SERVED_ONLY = ("edit", "walk")
+SERVED_ONLY = ("edit",)
 """The tabs that need a server."""
 
 MARK = "ddpm-static"

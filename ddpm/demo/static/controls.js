@@ -30,9 +30,13 @@ const KINDS = {
     },
   },
   list: {
-    read: (element) => valueIn(element.querySelector("select").selectedOptions[0]),
+    read: (element) => {
+      const list = element.querySelector("select");
+      const chosen = [...list.selectedOptions].map(valueIn);
+      return list.multiple ? chosen : chosen[0];
+    },
     write: (element, value) => {
-      for (const option of all(element, "option")) option.selected = valueIn(option) === value;
+      for (const option of all(element, "option")) option.selected = [value].flat().includes(valueIn(option));
     },
   },
 };

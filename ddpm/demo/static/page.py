@@ -79,7 +79,7 @@ class StaticPage:
         here = {i: self._components[i]["props"] for i in sorted(self._shown)}
         parts = {i: props for i, props in here.items() if props.get("js_on_load")}
         values = json.dumps({i: props.get("value") for i, props in parts.items()}, ensure_ascii=False)
-        yield "// Made of the page's Blocks by static/page.py: its parts' values, how they are mounted, and its events.\n"
+        yield "// Made by static/page.py of the page's Blocks: its parts' values, how they are mounted, its events.\n"
         yield f"export const values = {values};\nexport const mounts = {{\n"
         for i, props in parts.items():
             yield f"  {i}: ({{ element, props, trigger, watch }}) => {{ {_local(props['js_on_load'])} }},\n"
@@ -203,12 +203,13 @@ def _slider(component: int, props: Props) -> str:
 
 
 def _dropdown(component: int, props: Props) -> str:
+    several = " multiple size=5" if props.get("multiselect") else ""
     options = "".join(
         f'<option data-value="{escape(json.dumps(value))}"{" selected" * (value == props["value"])}'
         f"{_filled(words)}</option>"
         for words, value in props["choices"]
     )
-    field = f"<select{_named(props['label'])}>{options}</select>"
+    field = f"<select{several}{_named(props['label'])}>{options}</select>"
     return f'<div{_attributes("block", props, component)}><div class="container">{_head(props)}{field}</div></div>'
 
 

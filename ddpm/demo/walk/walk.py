@@ -17,7 +17,7 @@ from ddpm.labels import check
 from ddpm.variations import turnover
 
 SEED, LABELS_TOO = "seed", "labels"
-"""The two ways to walk."""
+"""The two ways to walk; explore.css shows the field that belongs to the chosen one."""
 
 
 def walk_part(page: Page) -> None:
@@ -27,16 +27,9 @@ def walk_part(page: Page) -> None:
         way = gr.Radio(
             [(text("walk.to_seed"), SEED), (text("walk.to_labels"), LABELS_TOO)], value=SEED, label=text("walk.way")
         )
-        other_seed = gr.Number(1, label=text("walk.other_seed"))
-        other_labels = labels_choice(text("walk.other_labels"), visible=False)
+        other_seed = gr.Number(1, label=text("walk.other_seed"), elem_classes=["to-seed"])
+        other_labels = labels_choice(text("walk.other_labels"), elem_classes=["to-labels"])
         stops = gr.Slider(MIN_STOPS, MAX_STOPS, 8, step=1, label=text("walk.stops"), buttons=[])
-    way.change(
-        lambda chosen: (gr.update(visible=chosen == SEED), gr.update(visible=chosen == LABELS_TOO)),
-        way,
-        [other_seed, other_labels],
-        show_progress="hidden",
-        api_visibility="private",
-    )
 
     def run(
         labels: list[str],
