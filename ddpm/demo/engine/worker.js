@@ -1,7 +1,21 @@
 // The models at work beside the page: takes { id, name, inputs } for a run and { id, stop } for its end, and answers with
 // { id, view }s, then { id, done } or { id, failed }. { progress }: see networks.js.
-import { ENDPOINTS } from "./endpoints.js";
+import { compare } from "./compare.js";
+import { draw, example, save, where } from "./draw.js";
+import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
+
+// By the names of the server's endpoints, with the same inputs and views. Each takes first what it works with:
+// facts: models.json. model(name): see networks.js, by default the page's own. judge(x): probabilities for each picture.
+const ENDPOINTS = {
+  page_example: example,
+  page_draw: draw,
+  page_where: where,
+  page_save: save,
+  page_compare: compare,
+  page_gallery: gallery,
+  page_walk: walk,
+};
 
 const networks = new Networks((progress) => postMessage({ progress }));
 const stopped = new Set();
@@ -13,7 +27,13 @@ async function run({ id, name, inputs }) {
     if (stopped.has(id)) throw new Stopped();
   };
   try {
-    for await (const view of ENDPOINTS[name](networks, check, ...inputs)) {
+    const facts = await networks.facts();
+    const studio = {
+      facts,
+      model: (model = facts.own) => networks.model(model, check),
+      judge: (x) => networks.judge(x, check),
+    };
+    for await (const view of ENDPOINTS[name](studio, ...inputs)) {
       check();
       postMessage({ id, view });
     }

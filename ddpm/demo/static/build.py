@@ -31,11 +31,13 @@ def write_site(demo: gr.Blocks, models: Models, evaluator: Evaluator, folder: Pa
     demo: the page that would be served. models: those that are offered, in float32. cache: keeps what comes from the
     npm registry. Raises ValueError for a folder with something else in it, OSError without the registry.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).exists():
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()) and not (folder / MARK).exists():
         raise ValueError(f"{folder} holds something else than the page without a server; name another folder")
-    shutil.rmtree(folder, ignore_errors=True)
+    for old in folder.iterdir():
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
     for name in ("models", "runtime"):
-        (folder / name).mkdir(parents=True)
+        (folder / name).mkdir()
     (folder / MARK).touch()
     about = write_networks(models, evaluator, folder / "models")
     about["runtime"] = write_packages(folder / "runtime", cache)

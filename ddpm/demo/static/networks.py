@@ -15,8 +15,11 @@ import torch
 from torch import nn
 
 from ddpm import IMAGE_SHAPE
+from ddpm.demo.experiments import WALKER
+from ddpm.demo.frames import EPS_RANGE, PULL_RANGE, SHOWN
 from ddpm.demo.models import Models
 from ddpm.demo.picker.settings import SAMPLER_NAMES
+from ddpm.demo.verdicts import THRESHOLD
 from ddpm.evaluator import Evaluator
 from ddpm.labels import LABELS, NUM_LABELS
 from ddpm.networks.staged import Staged
@@ -32,6 +35,7 @@ def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[s
 
     models: for each model what it predicts, the name of its schedule, its own settings, and its networks: file, bytes
     and until which share of T each is asked. schedules: alpha_bar (T + 1,) by name. evaluator: its file and bytes.
+    threshold, walker, frames: as in `verdicts`, `experiments` and `frames`.
     """
     found: dict[str, Any] = {}
     schedules: dict[str, list[float]] = {}
@@ -57,6 +61,9 @@ def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[s
         "models": found,
         "schedules": schedules,
         "evaluator": judge,
+        "threshold": THRESHOLD,
+        "walker": WALKER,
+        "frames": {"most": SHOWN, "eps": EPS_RANGE, "pull": PULL_RANGE},
     }
 
 

@@ -1,0 +1,111 @@
+// The tab Draw: a run as a film, where its labels acted, and its files. See draw/studio.py and share/share.py.
+import { denoiser, encode, one } from "./denoiser.js";
+import { file } from "./files.js";
+import { gray, PIXELS, SIDE } from "./pictures.js";
+import { floats, keeping, steps, trajectory } from "./runs.js";
+import { chunk, clock, inOrder, logSnr, shown } from "./views.js";
+
+const EXAMPLE = new URL("../../example.json", import.meta.url);
+const PAUSE = 120; // ms between two views
+const GLANCE_PAUSE = 250; // ms between two looks of the evaluator at a run on its way
+const TELLING = [0.02, 0.8]; // between these shares of signal it is decided what stands where
+const LOOKED_AT = 6; // at most so many steps of a run
+
+export async function* example() {
+  yield await (await fetch(EXAMPLE)).json();
+}
+
+export async function* draw({ facts, model, judge }, labels, seed, sampler, count, guidance) {
+  const [own] = await Promise.all([model(), judge(new Float32Array(PIXELS))]); // nothing is loaded on the way
+  const { alphaBar } = own;
+  const scene = inOrder(labels, facts);
+  const settings = { sampler, steps: count, guidance };
+  const wanted = shown(count, facts);
+  const begun = performance.now();
+  const about = { run: Date.now(), labels: scene, seed, ...settings, frames: wanted.size };
+  const due = clock(PAUSE);
+  const glance = clock(GLANCE_PAUSE, begun + GLANCE_PAUSE);
+  const frames = [];
+  const seen = new Set(); // the frames that the evaluator has looked at
+  let gathered = [];
+  let range = null;
+
+  function view(state, p) {
+    const chunks = gathered.length ? [chunk(gathered, alphaBar, facts)] : [];
+    gathered = [];
+    return { ...about, state, logSnr: range, seconds: (performance.now() - begun) / 1000, chunks, p };
+  }
+
+  async function look(k) {
+    seen.add(k);
+    return [k, (await judge(frames[k]))[0]];
+  }
+
+  for await (const step of keeping(steps(own, facts.labels, [scene], seed, settings), [scene, seed, settings])) {
+    range ??= [step.t, Math.max(1, Math.round(step.t / count))].map((t) => logSnr(alphaBar[t]));
+    if (!wanted.has(step.index)) continue;
+    gathered.push(step);
+    frames.push(step.x0);
+    const done = step.index === step.total;
+    if (!done && !due()) continue;
+    yield view(done ? "done" : "running", done || glance() ? [await look(frames.length - 1)] : []);
+  }
+  const rest = [];
+  for (const k of frames.keys()) if (!seen.has(k)) rest.push(await look(k));
+  if (rest.length) yield view("done", rest);
+}
+
+// All steps of a run of the page's own model, one of the last few or drawn anew.
+async function drawn({ facts, model }, scene, seed, settings) {
+  const own = await model();
+  return trajectory([scene, seed, settings], () => steps(own, facts.labels, [scene], seed, settings));
+}
+
+// Where each requested label acted: see ddpm/influence.py.
+export async function* where(studio, labels, seed, sampler, count, guidance) {
+  const { facts, model } = studio;
+  const own = await model();
+  const scene = inOrder(labels, facts);
+  const run = await drawn(studio, scene, seed, { sampler, steps: count, guidance });
+  const scenes = [scene, ...scene.map((name) => scene.filter((other) => other !== name))];
+  const conditions = scenes.map((some) => encode(some, facts.labels));
+  const denoise = denoiser(own, conditions);
+  const plane = SIDE * SIDE;
+  const sums = scene.map(() => new Float32Array(plane));
+  const chosen = telling(run.map(({ t }) => own.alphaBar[t]));
+  for (const i of chosen) {
+    const { x0 } = await denoise(floats(conditions.map(() => run[i].x)), run[i].t);
+    const all = one(x0, 0);
+    sums.forEach((sum, k) => {
+      one(x0, k + 1).forEach((value, at) => {
+        sum[at % plane] += (value - all[at]) ** 2 / 3;
+      });
+    });
+  }
+  const sizes = sums.map((sum) => sum.map((value) => Math.sqrt(value / chosen.length)));
+  const most = Math.max(1e-6, ...sizes.map((map) => Math.max(...map)));
+  yield Object.fromEntries(scene.map((name, k) => [name, gray(sizes[k].map((value) => value / most))]));
+}
+
+// Some steps between the bounds of TELLING, evenly spread; the nearest one where none is.
+function telling(shares) {
+  const [low, high] = TELLING;
+  const inside = [...shares.keys()].filter((i) => shares[i] >= low && shares[i] <= high);
+  if (!inside.length) {
+    const far = shares.map((share) => Math.abs(share - (low + high) / 2));
+    return [far.indexOf(Math.min(...far))];
+  }
+  const count = Math.min(LOOKED_AT, inside.length);
+  return Array.from(
+    { length: count },
+    (_, k) => inside[Math.round((k * (inside.length - 1)) / Math.max(count - 1, 1))],
+  );
+}
+
+export async function* save(studio, labels, seed, sampler, count, guidance, format) {
+  const { facts } = studio;
+  const scene = inOrder(labels, facts);
+  const settings = { sampler, steps: count, guidance };
+  const run = await drawn(studio, scene, seed, settings);
+  yield await file(format, run, { scene, seed, names: facts.labels, ...settings });
+}

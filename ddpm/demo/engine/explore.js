@@ -1,0 +1,59 @@
+// The tab Explore: pictures in a batch, a gallery or the stops of a walk. See explore.py, gallery/ and walk/.
+import { encode } from "./denoiser.js";
+import { normal } from "./noise.js";
+import { joined, rgb } from "./pictures.js";
+import { floats, from, steps } from "./runs.js";
+import { DETERMINISTIC, slerp, turnover } from "./variations.js";
+import { clock, inOrder, verdict } from "./views.js";
+
+const PAUSE = 250; // ms between two views
+
+// Some states on the way, and the last with verdicts by what each picture was asked for.
+async function* pictures({ facts, judge }, run, scenes, about) {
+  const due = clock(PAUSE);
+  for await (const { index, total, x0 } of run) {
+    const done = index === total;
+    if (!done && !due()) continue;
+    const verdicts = done ? (await judge(x0)).map((p, i) => verdict(inOrder(scenes[i], facts), p, facts)) : [];
+    const bytes = joined(scenes.map((_, i) => rgb(x0, i)));
+    const state = done ? "done" : "running";
+    yield { state, index, total, count: scenes.length, pictures: bytes, verdicts, seeds: [], ...about };
+  }
+}
+
+export async function* gallery(studio, labels, seed, count, sampler, stepCount, guidance) {
+  const scenes = Array.from({ length: count }, () => labels);
+  const settings = { sampler, steps: stepCount, guidance };
+  const run = steps(await studio.model(), studio.facts.labels, scenes, seed, settings);
+  yield* pictures(studio, run, scenes, { seeds: scenes.map((_, i) => seed + i) });
+}
+
+export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, stops, sampler, count, guidance) {
+  const { facts, model } = studio;
+  const toSeed = way === "seed";
+  const refuse = (problem, values) => ({ state: "refused", problem, values });
+  if (!toSeed && !otherLabels.length) return yield refuse("walk.no_labels");
+  if (toSeed && !(Number.isSafeInteger(otherSeed) && otherSeed >= 0)) {
+    return yield refuse("walk.bad_seed", { max: Number.MAX_SAFE_INTEGER });
+  }
+  const [start, end] = [labels, toSeed ? labels : otherLabels].map((scene) => inOrder(scene, facts));
+  const seeds = [seed, toSeed ? otherSeed : seed];
+  if (seeds[0] === seeds[1] && start.join() === end.join()) return yield refuse("walk.same");
+  const scenes = turnover(start, end, stops);
+  const noises = seeds.map(normal);
+  const x = floats(scenes.map((_, i) => slerp(...noises, i / (stops - 1))));
+  const settings = { sampler: DETERMINISTIC.includes(sampler) ? sampler : facts.walker, steps: count, guidance };
+  const conditions = scenes.map((scene) => encode(scene, facts.labels));
+  const run = from(
+    await model(),
+    x,
+    scenes.map(() => seed),
+    conditions,
+    settings,
+  );
+  yield* pictures(studio, run, scenes, {
+    ends: [start, end].map((scene, i) => ({ labels: scene, seed: seeds[i] })),
+    scenes,
+    note: settings.sampler === sampler ? null : facts.samplers[settings.sampler],
+  });
+}
