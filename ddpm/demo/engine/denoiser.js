@@ -1,6 +1,4 @@
 // Noisy pictures, a timestep and labels in, clean pictures and noise out; see ddpm/denoiser.py.
-import { PIXELS } from "./pictures.js";
-
 const LABELS = 24;
 const NULL = new Float32Array(LABELS).fill(-1); // the condition that stands for no labels
 
@@ -40,6 +38,3 @@ export function denoiser(model, conditions, guidance = 1) {
 export function encode(scene, names) {
   return Float32Array.from(names, (name) => (scene.includes(name) ? 1 : 0));
 }
-
-// Picture i of a batch.
-export const one = (x, i) => x.subarray(i * PIXELS, (i + 1) * PIXELS);

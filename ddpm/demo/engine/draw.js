@@ -1,7 +1,7 @@
 // The tab Draw: a run as a film, where its labels acted, and its files. See draw/studio.py and share/share.py.
-import { denoiser, encode, one } from "./denoiser.js";
+import { denoiser, encode } from "./denoiser.js";
 import { file } from "./files.js";
-import { gray, PIXELS, SIDE } from "./pictures.js";
+import { gray, one, PIXELS, SIDE } from "./pictures.js";
 import { floats, keeping, steps, trajectory } from "./runs.js";
 import { chunk, clock, inOrder, logSnr, shown } from "./views.js";
 
@@ -29,11 +29,12 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   const seen = new Set(); // the frames that the evaluator has looked at
   let gathered = [];
   let range = null;
+  let seconds = 0;
 
   function view(state, p) {
     const chunks = gathered.length ? [chunk(gathered, alphaBar, facts)] : [];
     gathered = [];
-    return { ...about, state, logSnr: range, seconds: (performance.now() - begun) / 1000, chunks, p };
+    return { ...about, state, logSnr: range, seconds, chunks, p };
   }
 
   async function look(k) {
@@ -48,6 +49,7 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
     frames.push(step.x0);
     const done = step.index === step.total;
     if (!done && !due()) continue;
+    seconds = (performance.now() - begun) / 1000;
     yield view(done ? "done" : "running", done || glance() ? [await look(frames.length - 1)] : []);
   }
   const rest = [];

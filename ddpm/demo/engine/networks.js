@@ -1,12 +1,12 @@
 // The networks, run by ONNX Runtime Web: on the GPU where the browser lends it (WebGPU), else in WebAssembly. What they
 // need is fetched when it is first asked for.
-import { PIXELS } from "./pictures.js";
+import { one, PIXELS } from "./pictures.js";
 
 const HOME = new URL("../../", import.meta.url); // of the whole site, see static/build.py
 const RUNTIME = new URL("runtime/", HOME);
 const MODELS = new URL("models/", HOME);
 const MOST_THREADS = 4;
-const GPU_ROWS = 8; // pictures of one forward on a GPU; in WebAssembly one, so that Stop never waits for more
+const SLOW = 150; // ms: a GPU that takes longer for a look at a picture is left alone
 
 // A file that cannot be had; `address` says which.
 export class Missing extends Error {
@@ -46,20 +46,18 @@ export class Networks {
   async model(name, check) {
     const { models, schedules } = await this.facts();
     const model = models[name];
-    const sessions = await Promise.all(model.networks.map(({ file, bytes }) => this.session(file, bytes)));
+    const sessions = await Promise.all(model.networks.map((network) => this.session(network)));
     const run = async (x, time, conditions) => {
       // t / T and the shares are rounded each for itself: half a millionth is less than any step
       const stage = model.networks.findIndex(({ until }) => time <= until + 5e-7);
       const out = new Float32Array(x.length);
-      const size = this.rows;
-      for (let i = 0; i < conditions.length; i += size) {
-        const some = conditions.slice(i, i + size);
-        const part = await this.forward(sessions[stage], check, {
-          x: [x.subarray(i * PIXELS, (i + some.length) * PIXELS), [some.length, 3, 64, 64]],
-          time: [new Float32Array(some.length).fill(time), [some.length]],
-          labels: [Float32Array.from(some.flatMap((condition) => [...condition])), [some.length, some[0].length]],
-        });
-        out.set(part, i * PIXELS);
+      for (const [i, condition] of conditions.entries()) {
+        const inputs = {
+          x: [one(x, i), [1, 3, 64, 64]],
+          time: [Float32Array.of(time), [1]],
+          labels: [condition, [1, condition.length]],
+        };
+        out.set(await this.forward(sessions[stage], check, inputs), i * PIXELS);
       }
       return out;
     };
@@ -69,7 +67,7 @@ export class Networks {
   // Probabilities of all labels in pictures, an array for each.
   async judge(x, check) {
     const { evaluator, labels } = await this.facts();
-    const session = await this.session(evaluator.file, evaluator.bytes);
+    const session = await this.session(evaluator);
     const found = [];
     for (let i = 0; i < x.length; i += PIXELS) {
       const p = await this.forward(session, check, { x: [x.subarray(i, i + PIXELS), [1, 3, 64, 64]] });
@@ -78,45 +76,90 @@ export class Networks {
     return found;
   }
 
-  // One forward at a time: the processor is one, and so is the GPU.
-  forward(session, check, inputs) {
-    const run = async () => {
-      await breath();
-      check();
-      const { Tensor } = this.ort;
-      const feeds = Object.entries(inputs).map(([name, [data, shape]]) => [name, new Tensor("float32", data, shape)]);
-      const { out } = await session.run(Object.fromEntries(feeds));
-      return out.data;
-    };
-    const result = this.turn.then(run);
+  // One thing at a time: the processor is one, and so is the GPU.
+  inTurn(work) {
+    const result = this.turn.then(work);
     this.turn = result.catch(() => {});
     return result;
   }
 
-  session(file, bytes) {
-    return this.once(file, async () => {
-      const [provider, data] = await Promise.all([this.runtime(), this.fetch(MODELS, file, bytes)]);
-      return this.ort.InferenceSession.create(data, { executionProviders: [provider] });
+  forward(session, check, inputs) {
+    return this.inTurn(async () => {
+      await breath();
+      check();
+      const { Tensor } = this.ort;
+      const used = session.inputNames.map((name) => [name, new Tensor("float32", ...inputs[name])]);
+      const { out } = await session.run(Object.fromEntries(used));
+      return out.data;
     });
   }
 
-  // Start ONNX Runtime, and name what it runs on.
+  session({ file, bytes }) {
+    return this.once(file, async () => {
+      const [provider, data] = await Promise.all([this.runtime(), this.bytes(file, bytes)]);
+      return this.created(data, provider);
+    });
+  }
+
+  created(data, provider) {
+    const create = () => this.ort.InferenceSession.create(data, { executionProviders: [provider] });
+    return this.inTurn(create).catch((error) => this.explained(error));
+  }
+
+  // Throw an error again, or a Missing where it comes from a file of ONNX Runtime that cannot be had.
+  async explained(error) {
+    await Promise.all(this.program.map(there));
+    throw error;
+  }
+
+  // Start ONNX Runtime, and name what it runs on: a GPU that passes a trial, or WebAssembly.
   runtime() {
     return this.once("runtime", async () => {
-      const { runtime } = await this.facts();
-      const gpu = await hasGpu();
-      const { script, glue, binary, bytes } = gpu ? runtime.webgpu : runtime.wasm;
-      this.ort = await import(new URL(script, RUNTIME)).catch(() => {
-        throw new Missing(new URL(script, RUNTIME));
-      });
-      const { wasm } = this.ort.env;
-      wasm.wasmPaths = { mjs: new URL(glue, RUNTIME).href };
-      wasm.wasmBinary = await this.fetch(RUNTIME, binary, bytes);
-      // Threads share memory, which a page has only where its server isolates it
-      wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
-      this.rows = gpu ? GPU_ROWS : 1;
-      return gpu ? "webgpu" : "wasm";
+      if (await hasGpu()) {
+        try {
+          await this.started("webgpu");
+          await this.trial();
+          return "webgpu";
+        } catch (error) {
+          if (error instanceof Missing) throw error;
+          console.info(`The networks run without the GPU: ${error.message}`);
+        }
+      }
+      await this.started("wasm");
+      return "wasm";
     });
+  }
+
+  async started(kind) {
+    const { runtime } = await this.facts();
+    const { script, glue, binary } = runtime[kind];
+    const files = [script, glue, binary].map((file) => new URL(file, RUNTIME));
+    this.program = files;
+    this.ort = await import(files[0]).catch((error) => this.explained(error));
+    const { wasm } = this.ort.env;
+    // It fetches its program itself: so the browser compiles it on the way, and keeps that for the next visit
+    wasm.wasmPaths = { mjs: files[1].href, wasm: files[2].href };
+    // Threads share memory, which a page has only where its server isolates it
+    wasm.numThreads = globalThis.crossOriginIsolated ? Math.min(MOST_THREADS, navigator.hardwareConcurrency) : 1;
+  }
+
+  // Let the GPU judge a picture twice: some cannot, and some are slower than the processor. The first time it compiles.
+  async trial() {
+    const { evaluator } = await this.facts();
+    const session = await this.created(await this.bytes(evaluator.file, evaluator.bytes), "webgpu");
+    const gray = { x: [new Float32Array(PIXELS), [1, 3, 64, 64]] };
+    await this.forward(session, () => {}, gray);
+    const begun = performance.now();
+    const p = await this.forward(session, () => {}, gray);
+    const ms = performance.now() - begun;
+    await session.release();
+    if (!p.every((chance) => chance >= 0 && chance <= 1)) throw new Error("it miscalculates");
+    if (ms > SLOW) throw new Error(`it takes ${Math.round(ms)} ms for a look at a picture`);
+  }
+
+  // A network's file, fetched once.
+  bytes(file, bytes) {
+    return this.once(`bytes of ${file}`, () => this.fetch(MODELS, file, bytes));
   }
 
   // The bytes of a file. bytes: how many there will be.
@@ -155,6 +198,12 @@ function breath() {
     channel.port1.onmessage = resolve;
     channel.port2.postMessage(null);
   });
+}
+
+// Throw a Missing where a file cannot be had.
+async function there(address) {
+  const answer = await fetch(address, { method: "HEAD" }).catch(() => ({ ok: false }));
+  if (!answer.ok) throw new Missing(address);
 }
 
 async function hasGpu() {

@@ -2,6 +2,8 @@
 export const SIDE = 64;
 export const PIXELS = 3 * SIDE * SIDE; // numbers of one picture
 
+export const one = (x, i) => x.subarray(i * PIXELS, (i + 1) * PIXELS);
+
 // The bytes of picture i: RGB, channels last. most: the value that is white, its negative being black.
 export function rgb(x, i = 0, most = 1) {
   const plane = SIDE * SIDE;

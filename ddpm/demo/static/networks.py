@@ -68,7 +68,10 @@ def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[s
 
 
 def exported(network: nn.Module) -> onnx.ModelProto:
-    """A network that draws: inputs x, time and labels as far as it uses them, and the output `out`, at any batch."""
+    """A network that draws: x, time and labels in, as far as it uses them, and `out` out.
+
+    For one picture: where all shapes are known, nothing is left of the arithmetic that works them out.
+    """
     example = (torch.zeros(1, *IMAGE_SHAPE), torch.full((1,), 0.5), torch.zeros(1, NUM_LABELS))
     return _onnx(network, example, ["x", "time", "labels"])
 
@@ -85,7 +88,6 @@ def _onnx(network: nn.Module, example: tuple[torch.Tensor, ...], inputs: Sequenc
             opset_version=OPSET,
             input_names=list(inputs),
             output_names=["out"],
-            dynamic_axes={name: {0: "n"} for name in (*inputs, "out")},
         )
     return _halved(onnx.load_from_string(buffer.getvalue()))
 

@@ -67,7 +67,7 @@ RUNTIME = {
 TIMEOUT = 60  # seconds of silence
 
 
-def write_packages(folder: Path, cache: Path) -> dict[str, dict[str, str | int]]:
+def write_packages(folder: Path, cache: Path) -> dict[str, dict[str, str]]:
     """Write the files of PACKAGES into a folder, and return where each of RUNTIME is, for models.json.
 
     cache: keeps the archives. Raises OSError without a network, ValueError for an archive that is another one.
@@ -79,8 +79,7 @@ def write_packages(folder: Path, cache: Path) -> dict[str, dict[str, str | int]]
                 assert found is not None  # by the hash
                 (folder / name).write_bytes(found.read())
     return {
-        kind: {"script": script, "glue": glue, "binary": binary, "bytes": (folder / binary).stat().st_size}
-        for kind, (script, glue, binary) in RUNTIME.items()
+        kind: {"script": script, "glue": glue, "binary": binary} for kind, (script, glue, binary) in RUNTIME.items()
     }
 
 
