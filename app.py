@@ -168,7 +168,7 @@ def write_static(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         pipeline = Pipeline.from_pretrained(args.checkpoint, "cpu", torch.float32)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", "cpu")
         demo = build_demo(pipeline, evaluator, folder=Path(args.checkpoint))
-        size = write_site(demo, Models(pipeline, CHECKPOINTS), evaluator, args.static, CACHE)
+        size = write_site(demo, Models(pipeline, CHECKPOINTS), evaluator.network, args.static, CACHE)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f"{args.static}: {size / 1e6:.0f} MB; to look at it: python -m http.server -d {args.static}")

@@ -1,14 +1,23 @@
-"""The page around a tiny network with random weights and a judge that always says the same, and a browser for it."""
+"""The page around a tiny network with random weights and a judge that always says the same, and a browser for it.
 
+Tests with the mark `everywhere` hold for the page that is served and for the one without a server.
+"""
+
+import functools
+import http.server
 import os
 import shutil
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+from torch import nn
 
 from ddpm import Pipeline, checkpoint
 from ddpm.labels import LABEL_ID, NUM_LABELS
@@ -30,17 +39,24 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NO_BROWSER = "no browser here"
-PATIENCE = 60_000  # ms: a busy machine is slow, not broken
+PATIENCE = int(os.environ.get("PATIENCE", 60_000))  # ms: a busy machine is slow, not broken
 
 
-class ConstantJudge:
+class ConstantJudge(nn.Module):
     """Sees SEEN in every picture, and nothing else."""
 
-    def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        p = torch.full((len(x), NUM_LABELS), 0.1)
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        p = torch.full((NUM_LABELS,), 0.1)
         for label, chance in SEEN.items():
-            p[:, LABEL_ID[label]] = chance
-        return p
+            p[LABEL_ID[label]] = chance
+        return p + 0 * x.mean((1, 2, 3))[:, None]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run tests with the mark `everywhere` on both pages."""
+    if metafunc.definition.get_closest_marker("everywhere"):
+        both = ["served", pytest.param("static", marks=pytest.mark.slow)]
+        metafunc.parametrize("address", both, indirect=True, scope="session")
 
 
 @pytest.fixture(scope="session")
@@ -54,8 +70,46 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 
 
 @pytest.fixture(scope="session")
-def address(pipeline: Pipeline) -> Iterator[str]:
-    """The address of the running page."""
+def address(request: pytest.FixtureRequest) -> str:
+    """The address of the page."""
+    found: str = request.getfixturevalue(getattr(request, "param", os.environ.get("PAGE", "served")))
+    return found
+
+
+@pytest.fixture(scope="session")
+def static(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of the page without a server."""
+    from app import CACHE, CHECKPOINTS, build_demo
+    from ddpm.demo.models import Models
+    from ddpm.demo.static.build import write_site
+
+    folder, judge = tmp_path_factory.mktemp("site"), ConstantJudge()
+    models = Models(pipeline, CHECKPOINTS)
+    try:
+        write_site(build_demo(pipeline, judge), models, judge, folder, CACHE)
+    except OSError as error:
+        pytest.skip(f"the npm registry cannot be reached: {error}")
+    with files_of(folder) as url:
+        yield url
+
+
+@contextmanager
+def files_of(folder: Path) -> Iterator[str]:
+    """A file server for a folder; yields its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def served(pipeline: Pipeline) -> Iterator[str]:
+    """The address of the page that Python serves."""
     from app import build_demo
     from ddpm.demo.theme import launch_options
 

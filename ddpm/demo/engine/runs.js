@@ -20,13 +20,21 @@ export function steps(model, names, scenes, seed, { sampler, steps, guidance }) 
   );
 }
 
-// The same from noise of the caller's own.
-export function from(model, x, seeds, conditions, { sampler, steps, guidance }) {
+// The same from pictures of the caller's own, as noisy as the timestep `start` asks for. around: what changes the denoiser.
+export function from(
+  model,
+  x,
+  seeds,
+  conditions,
+  { sampler, steps, guidance },
+  start = model.alphaBar.length - 1,
+  around = (denoise) => denoise,
+) {
   const { alphaBar } = model;
   return SAMPLERS[sampler]({
-    denoise: denoiser(model, conditions, guidance),
+    denoise: around(denoiser(model, conditions, guidance)),
     x,
-    timesteps: timesteps(alphaBar.length - 1, steps),
+    timesteps: timesteps(start, steps),
     alphaBar,
     noise: brownian(seeds, snr(alphaBar)),
   });

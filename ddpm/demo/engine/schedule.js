@@ -9,7 +9,7 @@ export function round(x) {
 
 export const snr = (alphaBar) => alphaBar.map((share) => share / (1 - share));
 
-// n of 1..T, evenly spaced and falling from it ("trailing" spacing, Lin et al. 2024, table 2).
-export function timesteps(T, n) {
-  return Array.from({ length: n }, (_, i) => round((T * (n - i)) / n));
+// n of 1..start, evenly spaced and falling from it ("trailing" spacing, Lin et al. 2024, table 2).
+export function timesteps(start, n) {
+  return Array.from({ length: n }, (_, i) => round((start * (n - i)) / n));
 }

@@ -2,6 +2,7 @@
 // { id, view }s, then { id, done } or { id, failed }. { progress }: see networks.js.
 import { compare } from "./compare.js";
 import { draw, example, save, where } from "./draw.js";
+import { edit, objects } from "./edit.js";
 import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
 
@@ -13,6 +14,8 @@ const ENDPOINTS = {
   page_where: where,
   page_save: save,
   page_compare: compare,
+  page_edit: edit,
+  page_objects: objects,
   page_gallery: gallery,
   page_walk: walk,
 };

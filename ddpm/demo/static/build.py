@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import gradio as gr
+from torch import nn
 
 from ddpm.demo.adapter.page import HOME, facts, styles
 from ddpm.demo.models import Models
@@ -16,20 +17,17 @@ from ddpm.demo.static.packages import write_packages
 from ddpm.demo.static.page import StaticPage
 from ddpm.demo.texts import TEXTS
 from ddpm.demo.theme import THEME
-from ddpm.evaluator import Evaluator
-
-SERVED_ONLY = ("edit",)
-"""The tabs that need a server."""
 
 MARK = "ddpm-static"
 """The name of a file by which a folder is known as one that was written here, and may be replaced."""
 
 
-def write_site(demo: gr.Blocks, models: Models, evaluator: Evaluator, folder: Path, cache: Path) -> int:
+def write_site(demo: gr.Blocks, models: Models, evaluator: nn.Module, folder: Path, cache: Path) -> int:
     """Write the page and all that it loads into a folder, and return how many bytes that are.
 
-    demo: the page that would be served. models: those that are offered, in float32. cache: keeps what comes from the
-    npm registry. Raises ValueError for a folder with something else in it, OSError without the registry.
+    demo: the page that would be served. models: those that are offered, in float32. evaluator: the network that judges.
+    cache: keeps what comes from the npm registry.
+    Raises ValueError for a folder with something else in it, OSError where the registry cannot be reached.
     """
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / MARK).exists():
@@ -46,7 +44,7 @@ def write_site(demo: gr.Blocks, models: Models, evaluator: Evaluator, folder: Pa
     assert example is not None
     (folder / "example.json").write_text(json.dumps(example()), encoding="utf-8")
     shutil.copy(HOME / "shared" / "favicon.svg", folder)
-    _write_page(StaticPage(demo, SERVED_ONLY), folder)
+    _write_page(StaticPage(demo), folder)
     return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 

@@ -14,13 +14,12 @@ import onnx
 import torch
 from torch import nn
 
-from ddpm import IMAGE_SHAPE
+from ddpm import IMAGE_SHAPE, editing
 from ddpm.demo.experiments import WALKER
 from ddpm.demo.frames import EPS_RANGE, PULL_RANGE, SHOWN
 from ddpm.demo.models import Models
 from ddpm.demo.picker.settings import SAMPLER_NAMES
 from ddpm.demo.verdicts import THRESHOLD
-from ddpm.evaluator import Evaluator
 from ddpm.labels import LABELS, NUM_LABELS
 from ddpm.networks.staged import Staged
 from ddpm.schedule import NoiseSchedule
@@ -30,12 +29,12 @@ SMALL = 1024
 """Tensors of fewer numbers stay in float32: they weigh nothing."""
 
 
-def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[str, Any]:
+def write_networks(models: Models, evaluator: nn.Module, folder: Path) -> dict[str, Any]:
     """Write all networks into a folder, and return what models.json holds.
 
     models: for each model what it predicts, the name of its schedule, its own settings, and its networks: file, bytes
     and until which share of T each is asked. schedules: alpha_bar (T + 1,) by name. evaluator: its file and bytes.
-    threshold, walker, frames: as in `verdicts`, `experiments` and `frames`.
+    threshold, walker, editing, frames: as in `verdicts`, `experiments`, `ddpm.editing` and `frames`.
     """
     found: dict[str, Any] = {}
     schedules: dict[str, list[float]] = {}
@@ -53,7 +52,7 @@ def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[s
             "T": config.schedule.steps,
             "networks": [{**file, "until": share} for file, share in zip(files, until, strict=True)],
         }
-    judge = _write(_onnx(evaluator.network, (torch.zeros(1, *IMAGE_SHAPE),), ["x"]), "evaluator", folder)
+    judge = _write(_onnx(evaluator, (torch.zeros(1, *IMAGE_SHAPE),), ["x"]), "evaluator", folder)
     return {
         "own": models.names[0],
         "labels": LABELS,
@@ -63,6 +62,15 @@ def write_networks(models: Models, evaluator: Evaluator, folder: Path) -> dict[s
         "evaluator": judge,
         "threshold": THRESHOLD,
         "walker": WALKER,
+        "editing": {
+            "looks": editing.LOOKS,
+            "rounds": editing.ROUNDS,
+            "threshold": editing.THRESHOLD,
+            "grown": editing.GROWN,
+            "exchange": editing.EXCHANGE,
+            "new": editing.NEW,
+            "exchangeGuidance": editing.EXCHANGE_GUIDANCE,
+        },
         "frames": {"most": SHOWN, "eps": EPS_RANGE, "pull": PULL_RANGE},
     }
 

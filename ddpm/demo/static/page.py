@@ -6,7 +6,7 @@ The elements have the classes of Gradio's, as far as the style sheets name them.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from html import escape
 from typing import Any
 
@@ -21,16 +21,12 @@ _TRANSLATED = "__i18n__"  # how Gradio marks the name of a text in a config
 
 
 class StaticPage:
-    """What a page is made of: `html`, the body, and `events`, a script for static/controls.js.
+    """What a page is made of: `html`, the body, and `events`, a script for static/controls.js."""
 
-    leave: the ids of tabs that need a server.
-    """
-
-    def __init__(self, demo: gr.Blocks, leave: Sequence[str]) -> None:
+    def __init__(self, demo: gr.Blocks) -> None:
         config: Any = demo.get_config_file()
         layout = config["layout"]
         self._components = {component["id"]: component for component in config["components"]}
-        self._leave = set(leave)
         self._shown: set[int] = set()
         self._tabs = 0
         self.html = "".join(map(self._node, layout["children"]))
@@ -57,8 +53,6 @@ class StaticPage:
         panels: list[str] = []
         for child in node["children"]:
             tab = self._components[child["id"]]["props"]
-            if tab["id"] in self._leave:
-                continue
             first = not buttons
             self._tabs += 1
             panel = f"tab-{self._tabs}"
