@@ -172,6 +172,11 @@ def tick(page: Page, *labels: str) -> None:
     expect(page.locator("#selection")).to_contain_text(f"{len(labels)} of 5 ticked")
 
 
+def field(page: Page, name: str, kind: str = "number") -> Locator:
+    """The number of a slider, or with "range" the slider itself."""
+    return page.locator(f"input[type={kind}]").and_(page.get_by_label(name)).first
+
+
 def unfold(page: Page) -> None:
     """Show the settings, which are folded on a phone."""
     fold = page.locator("#fold")

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, FloatRect, Locator, Page, ViewportSize,
 from app import CHECKPOINTS, build_demo
 from ddpm import Evaluator, Pipeline
 from ddpm.demo.theme import launch_options
-from tests.conftest import ARGUMENTS, BROWSERS, PATIENCE
+from tests.conftest import ARGUMENTS, BROWSERS, PATIENCE, field
 
 SCENE = "labels=red+cube,cyan+sphere,yellow+cylinder&seed=18"
 MOST_BYTES = 350_000
@@ -134,11 +134,11 @@ def shoot(browser: Browser, address: str, out: Path) -> None:
         ended(page, "compare")
         take(page, out / "compare.png", "#views")
         open_part(page, "Gallery")
-        page.get_by_label("number input for Pictures").fill("12")
+        field(page, "Pictures").fill("12")
         finish(page, "gallery")
         take(page, out / "explore.png", "#views")
         open_part(page, "Walk")
-        page.get_by_label("number input for Stops").fill("11")
+        field(page, "Stops").fill("11")
         finish(page, "walk")
         page.locator(".walk .stops button").nth(5).click()
         rest(page)

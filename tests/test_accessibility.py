@@ -105,6 +105,7 @@ def refuse(page: Page) -> None:
     ],
     ids=["light", "light-phone", "dark", "dark-phone", "refused"],
 )
+@pytest.mark.everywhere
 def test_nothing_keeps_anybody_out(page: Page, scheme: str, width: int, visits: tuple[Callable[[Page], None], ...]):
     look(page, scheme, width)
     for visit in visits:
@@ -113,6 +114,7 @@ def test_nothing_keeps_anybody_out(page: Page, scheme: str, width: int, visits: 
         assert problems(page, part) == [], visit.__name__
 
 
+@pytest.mark.everywhere
 def test_a_box_is_called_by_what_it_stands_for(page: Page):
     picker, settings = page.locator("#picker"), page.locator("#settings")
     expect(picker.get_by_role("group", name="cubes").get_by_role("checkbox", name="red cube")).to_be_checked()
@@ -123,6 +125,7 @@ def test_a_box_is_called_by_what_it_stands_for(page: Page):
     expect(picker.get_by_role("checkbox", name="青色圓柱", exact=True)).to_have_attribute("title", "青色圓柱")
 
 
+@pytest.mark.everywhere
 def test_tabs_that_were_never_open_speak_the_language_too(page: Page):
     page.get_by_role("link", name="中文").click()
     tabs = page.get_by_role("tab")
@@ -145,6 +148,7 @@ def tab_to(page: Page, goal: Locator) -> None:
     raise AssertionError(f"Tab does not lead to {goal}")
 
 
+@pytest.mark.everywhere
 def test_a_run_needs_no_mouse(page: Page):
     tab_to(page, page.locator("#skip"))
     tab_to(page, page.get_by_role("checkbox", name="gray cube"))
@@ -171,6 +175,7 @@ def test_a_run_needs_no_mouse(page: Page):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.everywhere
 def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
     for name in ("Draw", "Compare", "Edit", "Explore"):
@@ -180,6 +185,7 @@ def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
 
 
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.everywhere
 def test_nothing_jumps_while_the_page_comes(browser: Browser, address: str, width: int):
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.add_init_script(f"({SHIFTS})()")
@@ -192,6 +198,7 @@ def test_nothing_jumps_while_the_page_comes(browser: Browser, address: str, widt
 
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.everywhere
 def test_nothing_jumps_during_a_run(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
     unfold(page)

@@ -5,6 +5,7 @@ from conftest import generate, state, tick
 from playwright.sync_api import Page, expect
 
 
+@pytest.mark.everywhere
 def test_what_cannot_be_drawn_is_refused_with_a_message(page: Page) -> None:
     colors = ("gray", "red", "blue", "green", "brown", "purple")
     for labels, message in (
@@ -21,6 +22,7 @@ def test_what_cannot_be_drawn_is_refused_with_a_message(page: Page) -> None:
     expect(state(page)).to_contain_text("example")  # nothing was started
 
 
+@pytest.mark.everywhere
 def test_an_example_fills_the_boxes_and_the_dice_the_seed(page: Page) -> None:
     page.locator("#examples button:not(.chance)").last.click()
     expect(page.locator("#selection")).to_contain_text("5 of 5 ticked")

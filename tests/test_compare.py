@@ -121,6 +121,7 @@ PICTURES = (
 )
 
 
+@pytest.mark.everywhere
 def test_a_ready_comparison_runs_and_both_sides_scrub_together(page: Page):
     open_tab(page)
     page.get_by_role("button", name="3 steps against 25").click()
@@ -148,6 +149,7 @@ def test_a_ready_comparison_runs_and_both_sides_scrub_together(page: Page):
     assert cursor.input_value() == place
 
 
+@pytest.mark.everywhere
 def test_settings_of_ones_own_are_compared_or_refused(page: Page):
     open_tab(page)
     steps = page.locator("#compare-sides").get_by_label("Steps")
@@ -182,6 +184,7 @@ def start_long(page: Page) -> None:
     expect(page.locator(".compare")).to_have_attribute("data-state", "running")
 
 
+@pytest.mark.everywhere
 def test_a_ready_comparison_takes_the_place_of_one_that_runs(page: Page):
     open_tab(page)
     start_long(page)

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import pytest
 import torch
-from conftest import SEEN, ConstantJudge, tick
+from conftest import SEEN, ConstantJudge, field, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline
@@ -106,9 +106,9 @@ def open_part(page: Page, name: str) -> None:
 
 def slide(page: Page, name: str, value: str) -> None:
     """Fill a slider's number until the page, which may not listen yet to a part just opened, moves the bar along."""
-    bar = page.get_by_label(f"range slider for {name}")
+    bar = field(page, name, "range")
     for _ in range(50):
-        page.get_by_label(f"number input for {name}").fill(value)
+        field(page, name).fill(value)
         page.wait_for_timeout(100)
         if bar.input_value() == value:
             return
@@ -120,6 +120,7 @@ def finish(page: Page, part: str) -> None:
     expect(page.locator(f".{part}")).to_have_attribute("data-state", "done")
 
 
+@pytest.mark.everywhere
 def test_a_gallery_shows_verdicts_and_gives_its_seeds_away(page: Page):
     tick(page, "red cube", "cyan sphere")
     open_part(page, "Gallery")
@@ -137,6 +138,7 @@ def test_a_gallery_shows_verdicts_and_gives_its_seeds_away(page: Page):
     assert len(set(page.evaluate("[...document.querySelectorAll('.tiles canvas')].map((c) => c.toDataURL())"))) == 4
 
 
+@pytest.mark.everywhere
 def test_a_walk_leads_through_its_stops(page: Page):
     open_part(page, "Walk")
     slide(page, "Stops", "5")
@@ -155,6 +157,7 @@ def test_a_walk_leads_through_its_stops(page: Page):
     expect(page.locator(".walk .verdict")).to_contain_text("gray cylinder")
 
 
+@pytest.mark.everywhere
 def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: Page):
     open_part(page, "Walk")
     page.get_by_label("DDPM", exact=True).first.check()
@@ -182,6 +185,7 @@ def test_no_part_is_wider_than_the_screen(page: Page, part: str, width: int):
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
+@pytest.mark.everywhere
 def test_a_number_that_will_not_do_is_named(page: Page):
     open_part(page, "Walk")
     other = page.get_by_label("Second seed")

@@ -24,6 +24,7 @@ def in_sight(part: Locator) -> bool:
 
 
 @pytest.mark.parametrize("width", [360, 390, 640, 700, 768, 844, 1024])
+@pytest.mark.everywhere
 def test_nothing_sticks_out(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     unfold(page)
@@ -33,6 +34,7 @@ def test_nothing_sticks_out(page: Page, width: int) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740), (844, 390), (768, 1024)])
+@pytest.mark.everywhere
 def test_during_a_run_its_pictures_and_a_stop_are_in_sight(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     unfold(page)
@@ -49,6 +51,7 @@ def test_during_a_run_its_pictures_and_a_stop_are_in_sight(page: Page, width: in
     expect(halts[0]).to_be_hidden()
 
 
+@pytest.mark.everywhere
 def test_a_tap_on_a_label_leads_to_the_picture(page: Page) -> None:
     page.set_viewport_size(PHONE)
     generate(page).click()
@@ -71,6 +74,7 @@ def test_a_ready_comparison_leads_to_its_pictures(page: Page) -> None:
     assert in_sight(page.locator(".compare canvas").first)
 
 
+@pytest.mark.everywhere
 def test_the_settings_are_folded_until_they_are_asked_for(page: Page) -> None:
     page.set_viewport_size(PHONE)
     expect(page.locator("#sampler")).to_be_hidden()
@@ -83,12 +87,14 @@ def test_the_settings_are_folded_until_they_are_asked_for(page: Page) -> None:
     expect(page.locator("#fold")).to_be_hidden()
 
 
+@pytest.mark.everywhere
 def test_the_controls_of_the_player_are_above_the_fold(page: Page) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     page.evaluate("scrollTo(0, 0)")
     assert in_sight(page.locator("#stage .transport")) and in_sight(page.locator("#stage .strip"))
 
 
+@pytest.mark.everywhere
 def test_pictures_have_the_shape_of_the_view_or_of_their_pixels(page: Page) -> None:
     def shapes() -> list[float]:
         return page.locator("#stage canvas:visible").evaluate_all(
@@ -104,6 +110,7 @@ def test_pictures_have_the_shape_of_the_view_or_of_their_pixels(page: Page) -> N
     assert shapes() == pytest.approx([1] * len(shapes()), rel=0.03)
 
 
+@pytest.mark.everywhere
 def test_the_switch_for_dark_is_kept_too(page: Page) -> None:
     def background() -> str:
         return page.evaluate("getComputedStyle(document.querySelector('#picker')).backgroundColor")
@@ -117,6 +124,7 @@ def test_the_switch_for_dark_is_kept_too(page: Page) -> None:
     assert background() == dark
 
 
+@pytest.mark.everywhere
 def test_a_random_scene_is_ticked_and_drawn(page: Page) -> None:
     seen = set()
     for _ in range(3):

@@ -70,6 +70,7 @@ def test_without_a_finished_run_there_is_nothing_to_save(page: Page) -> None:
         expect(button).to_be_disabled()
 
 
+@pytest.mark.everywhere
 def test_the_link_restores_labels_seed_and_settings(page: Page) -> None:
     assert "labels" not in page.url
     page.get_by_label("Seed", exact=True).fill("7")
@@ -93,6 +94,7 @@ def test_the_link_restores_labels_seed_and_settings(page: Page) -> None:
     expect(page.locator("#notice")).to_be_hidden()
 
 
+@pytest.mark.everywhere
 def test_what_is_wrong_in_a_link_is_named_and_left_out(page: Page, address: str) -> None:
     page.goto(f"{address}?labels=pink+cube,blue+sphere&seed=-3&sampler=euler&steps=37&guidance=99&lang=en")
     notice = page.locator("#notice")
@@ -112,6 +114,7 @@ def test_a_link_without_parameters_changes_nothing(page: Page) -> None:
 
 
 @pytest.mark.parametrize("name", ["Fast", "Accurate"])
+@pytest.mark.everywhere
 def test_a_preset_starts_at_once(page: Page, name: str) -> None:
     preset = PRESET_SETTINGS[name.lower()]
     page.locator("#presets").get_by_role("button", name=name).click()
@@ -119,6 +122,7 @@ def test_a_preset_starts_at_once(page: Page, name: str) -> None:
     expect(page.get_by_label(str(preset.steps), exact=True)).to_be_checked()
 
 
+@pytest.mark.everywhere
 def test_an_example_starts_at_once(page: Page) -> None:
     page.locator("#examples button").nth(1).click()
     expect(part(page, "run")).to_contain_text("green cube, purple sphere, yellow cylinder; seed 0")
@@ -138,6 +142,7 @@ def drop(page: Page, file: Path) -> None:
     page.evaluate(DROP, [file.name, base64.b64encode(file.read_bytes()).decode()])
 
 
+@pytest.mark.everywhere
 def test_a_saved_picture_that_is_dropped_on_the_page_is_drawn_again(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Seed", exact=True).fill("7")
     page.get_by_label("DPM-Solver++", exact=True).check()
@@ -211,6 +216,7 @@ def test_the_query_of_a_picture_is_that_of_the_link() -> None:
     assert empty == "labels=&seed=9007199254740991&sampler=ddim&steps=1&guidance=0"
 
 
+@pytest.mark.everywhere
 def test_the_chart_is_a_drawing_of_its_own(page: Page, tmp_path: Path) -> None:
     draw(page, "red cube", "cyan sphere")
     expect(state(page)).to_contain_text("Finished")
@@ -226,6 +232,7 @@ def test_the_chart_is_a_drawing_of_its_own(page: Page, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.everywhere
 def test_an_experiment_sets_everything_and_says_what_to_see(page: Page, name: str) -> None:
     wanted = parse_qs(EXPERIMENTS[name])
     page.get_by_role("button", name=TEXTS["en"][f"share.try_{name}"], exact=True).click()
@@ -238,6 +245,7 @@ def test_an_experiment_sets_everything_and_says_what_to_see(page: Page, name: st
     expect(part(page, "run")).to_contain_text(f"guidance {wanted['guidance'][0]}")
 
 
+@pytest.mark.everywhere
 def test_an_earlier_run_of_the_visit_is_a_click_away(page: Page) -> None:
     expect(part(page, "visit")).to_be_hidden()
     for label in ("red cube", "cyan sphere", "red cube"):

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 import pytest
-from conftest import PATIENCE, STEPS, expect_rest, generate, state, tick
+from conftest import PATIENCE, STEPS, expect_rest, field, generate, state, tick
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from ddpm import Pipeline
@@ -71,6 +71,7 @@ def picture(page: Page, role: str) -> str:
     return part(page, role).evaluate("(canvas) => canvas.toDataURL()")
 
 
+@pytest.mark.everywhere
 def test_two_boxes_become_a_picture_step_by_step(page: Page) -> None:
     tick(page, "red cube", "cyan sphere")
     page.evaluate(RECORD)
@@ -105,6 +106,7 @@ def test_a_run_can_be_stopped_and_another_started(page: Page, pipeline: Pipeline
     expect_step(page, 10, 10)
 
 
+@pytest.mark.everywhere
 def test_after_stop_another_run_may_start_at_once(page: Page) -> None:
     start_long(page)
     expect(state(page)).to_contain_text("Denoising")
@@ -132,6 +134,7 @@ def test_a_run_can_be_stopped_before_the_server_has_heard_of_it(page: Page, pipe
     expect_step(page, 10, 10)
 
 
+@pytest.mark.everywhere
 def test_the_newest_request_takes_the_place_of_a_run(page: Page, pipeline: Pipeline) -> None:
     start_long(page)
     expect(state(page)).to_contain_text("Denoising")
@@ -141,6 +144,7 @@ def test_the_newest_request_takes_the_place_of_a_run(page: Page, pipeline: Pipel
     expect_rest(pipeline)
 
 
+@pytest.mark.everywhere
 def test_the_focus_stays_on_the_button_that_can_be_pressed(page: Page) -> None:
     page.get_by_label("1000", exact=True).check()
     generate(page).focus()
@@ -221,6 +225,7 @@ def test_speed_changes_how_long_it_takes(page: Page) -> None:
     assert seconds["2×"] < seconds["0.5×"]
 
 
+@pytest.mark.everywhere
 def test_the_film_strip_leads_to_its_frames(page: Page) -> None:
     thumbs = part(page, "strip").get_by_role("button")
     expect(thumbs).to_have_count(11)
@@ -231,6 +236,7 @@ def test_the_film_strip_leads_to_its_frames(page: Page) -> None:
     expect(part(page, "strip").locator("[aria-current]")).to_have_count(1)
 
 
+@pytest.mark.everywhere
 def test_the_third_view_shows_one_of_three(page: Page) -> None:
     seek(page, 8)
     views = {}
@@ -250,6 +256,7 @@ def test_the_third_view_shows_one_of_three(page: Page) -> None:
     expect(part(page, "empty")).to_contain_text("With guidance 0 or 1")
 
 
+@pytest.mark.everywhere
 def test_the_chart_follows_the_run_and_moves_the_timeline(page: Page) -> None:
     draw(page, "red cube", "yellow cylinder")
     chart = page.locator("#stage .chances")
@@ -342,6 +349,7 @@ def test_nothing_moves_the_page(page: Page, width: int) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1024, 768), (1280, 720), (1920, 1080)])
+@pytest.mark.everywhere
 def test_generate_moves_nothing_while_the_pictures_are_in_sight(page: Page, width: int, height: int) -> None:
     page.set_viewport_size({"width": width, "height": height})
     tick(page, "red cube")
@@ -355,6 +363,7 @@ def test_generate_moves_nothing_while_the_pictures_are_in_sight(page: Page, widt
     assert not seen or page.evaluate("scrollY") == before
 
 
+@pytest.mark.everywhere
 def test_generate_from_another_tab_goes_to_the_pictures(page: Page) -> None:
     page.get_by_role("tab", name="Compare").click()
     tick(page, "red cube")
@@ -385,6 +394,7 @@ def test_who_waits_hears_for_how_long_and_a_long_run_says_what_is_left(
 
 
 @pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.everywhere
 def test_a_word_is_explained_where_it_stands(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     words = page.locator("#stage .term:visible")
@@ -407,8 +417,9 @@ def test_the_player_fills_the_screen_for_a_lecture(page: Page) -> None:
     page.wait_for_function("!document.fullscreenElement")
 
 
+@pytest.mark.everywhere
 def test_an_emptied_guidance_goes_back_to_what_it_was(page: Page) -> None:
-    number = page.get_by_label("number input for Guidance").first
+    number = field(page, "Guidance")
     number.fill("3.5")
     number.press("Tab")
     number.fill("")

@@ -1,15 +1,29 @@
 // Runs in the browser: the same calls as adapter/call.js, answered by the worker with the models (engine/worker.js).
 import { text } from "../shared/texts.js";
 
-const worker = new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" });
 const listeners = new Map(); // by the id of a run
+let worker = null;
 let runs = 0;
 let onProgress = () => {};
 
-worker.addEventListener("message", ({ data }) => {
-  if ("progress" in data) onProgress(data.progress);
-  else listeners.get(data.id)?.(data);
-});
+function tell(message) {
+  if (!worker) {
+    worker = new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" });
+    worker.addEventListener("message", ({ data }) => {
+      if ("progress" in data) onProgress(data.progress);
+      else listeners.get(data.id)?.(data);
+    });
+  }
+  worker.postMessage(message);
+}
+
+// ONNX Runtime does not start twice in one worker; the next run has a new one.
+function end() {
+  worker.terminate();
+  worker = null;
+  onProgress(null);
+  for (const take of listeners.values()) take({ failed: {} });
+}
 
 // act({ loaded, total }): called while files come, in bytes; act(null) when they are there.
 export function follow(act) {
@@ -29,12 +43,12 @@ export async function* call(name, inputs, signal, accepted = () => {}) {
     wake();
   };
   const stop = () => {
-    worker.postMessage({ id, stop: true });
+    tell({ id, stop: true });
     take({ done: true });
   };
   listeners.set(id, take);
   signal?.addEventListener("abort", stop);
-  worker.postMessage({ id, name, inputs });
+  tell({ id, name, inputs });
   accepted();
   try {
     for (;;) {
@@ -44,6 +58,7 @@ export async function* call(name, inputs, signal, accepted = () => {}) {
         });
       }
       const { view, done, failed } = messages.shift();
+      if (failed?.missing && listeners.delete(id)) end();
       if (failed) throw new Error(failed.missing ? text("static.missing", { file: failed.missing }) : "");
       if (done) return;
       yield view;
