@@ -5,6 +5,7 @@ import { round } from "./schedule.js";
 const SCALE = 4; // pixels of a film beside each other for one of its pictures, and 3/4 as many above each other
 const LARGE = 16;
 const COLUMNS = 10;
+const COLORS = 128; // of each half of a film's frame
 const FILM_FRAMES = 100;
 const [FRAME_MS, LAST_FRAME_MS] = [60, 2000];
 
@@ -70,19 +71,41 @@ async function png({ width, height, data }, query) {
   ];
 }
 
-// A film of noisy and clean pictures beside each other; each half of a frame has 128 colors of its own.
+// The place in a palette that is closest to each pixel of RGB bytes.
+function closest(bytes, palette) {
+  return Uint8Array.from({ length: bytes.length / 3 }, (_, at) => {
+    const apart = (color) => color.reduce((sum, value, c) => sum + (value - bytes[3 * at + c]) ** 2, 0);
+    let [best, least] = [0, Infinity];
+    for (const [i, color] of palette.entries()) {
+      const distance = apart(color);
+      if (distance < least) [best, least] = [i, distance];
+    }
+    return best;
+  });
+}
+
+// A picture in 128 colors: those of the library, which sees only the high bits, moved to the mean of their pixels.
+function palettized(bytes, quantize) {
+  const rgba = new Uint8Array((4 * bytes.length) / 3).fill(255);
+  for (let at = 0; at < bytes.length / 3; at++) rgba.set(bytes.subarray(3 * at, 3 * at + 3), 4 * at);
+  let palette = quantize(rgba, COLORS);
+  const pixels = closest(bytes, palette);
+  const sums = palette.map(() => [0, 0, 0, 0]);
+  pixels.forEach((i, at) => {
+    for (let c = 0; c < 3; c++) sums[i][c] += bytes[3 * at + c];
+    sums[i][3]++;
+  });
+  palette = palette.map((color, i) => (sums[i][3] ? color.map((_, c) => Math.round(sums[i][c] / sums[i][3])) : color));
+  return { palette, pixels: closest(bytes, palette) };
+}
+
+// A film of noisy and clean pictures beside each other; each half of a frame has colors of its own.
 async function gif(run) {
-  const { GIFEncoder, quantize, applyPalette } = await library("gifenc.js");
+  const { GIFEncoder, quantize } = await library("gifenc.js");
   const film = GIFEncoder();
   const chosen = spread(run.length, FILM_FRAMES);
   for (const [i, k] of chosen.entries()) {
-    const halves = [run[k].x, run[k].x0].map((x) => {
-      const { width, height, data } = sheet([[rgb(x)]]);
-      const rgba = new Uint8Array(4 * width * height).fill(255);
-      for (let at = 0; at < width * height; at++) rgba.set(data.subarray(3 * at, 3 * at + 3), 4 * at);
-      const palette = quantize(rgba, 128, { format: "rgb888" });
-      return { palette, pixels: applyPalette(rgba, palette, "rgb888") };
-    });
+    const halves = [run[k].x, run[k].x0].map((x) => palettized(rgb(x), quantize));
     const first = halves[0].palette.length;
     const [across, down] = [SCALE, (SCALE * 3) / 4];
     const [width, height] = [2 * SIDE * across, SIDE * down];
