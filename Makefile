@@ -1,5 +1,6 @@
 # make demo   the page on http://127.0.0.1:7860 or the next free port (PORT=8000 make demo for a certain one)
 # make test   lint, types and the tests, but for the slow ones; make test-all   those too
+# make web    the page without a server, in dist/: for any file server, or a static Space
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
 # make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
@@ -9,10 +10,13 @@ PORT ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo test test-all lint screenshots soak requirements clean
+.PHONY: demo web test test-all lint screenshots soak requirements clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
+
+web: $(VENV)/.installed-dev
+	$(RUN) app.py --static dist
 
 # Two processes of one thread each: more threads than cores wait for each other.
 test test-all: lint
@@ -41,7 +45,7 @@ requirements: $(VENV)/.installed-dev
 # The stamps keep a second call from installing again; a changed list of requirements makes them stale. What the tests
 # need includes all that the demo needs.
 $(VENV)/.installed: WANTED := --requirement requirements.txt
-$(VENV)/.installed-dev: WANTED := --editable '.[demo,train,dev]'
+$(VENV)/.installed-dev: WANTED := --editable '.[demo,train,web,dev]'
 $(VENV)/.installed $(VENV)/.installed-dev: pyproject.toml requirements.txt constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.10 or newer is needed, this is " + sys.version if sys.version_info < (3, 10) else 0)'
 	$(PYTHON) -m venv $(VENV)

@@ -111,6 +111,7 @@ def test_a_static_space_is_what_make_web_built(tmp_path: Path) -> None:
     assert sorted(planned.files) == ["index.html", "models/a.onnx"]
     data = SpaceCard(planned.texts["README.md"]).data.to_dict()
     assert data["sdk"] == "static" and "app_file" not in data and "python_version" not in data
+    assert data["custom_headers"]["cross-origin-embedder-policy"] == "require-corp"  # or there are no threads
     hub = FakeHub()
     upload(planned, hub)  # type: ignore[arg-type]
     assert (hub.created["space_sdk"], hub.created["space_hardware"]) == ("static", None)

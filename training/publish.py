@@ -36,6 +36,13 @@ SERVED = ("app.py", "requirements.txt", "LICENSE")
 PACKAGE_SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".svg", ".typed"}
 CHECKPOINT_FILES = {"config.json", "model.safetensors", "figures.json"}
 
+ISOLATED = {
+    "cross-origin-embedder-policy": "require-corp",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "cross-origin",
+}
+"""What a page has to be sent with so that its scripts may share memory: then the networks run on several cores."""
+
 COLORS = {"red", "yellow", "green", "blue", "indigo", "purple", "pink", "gray"}
 MAX_DESCRIPTION = 60  # characters, the Hub's limit
 
@@ -108,6 +115,7 @@ def _readme(root: Path, hardware: Hardware | None) -> str:
         for key in ("sdk_version", "python_version", "app_file"):
             data.pop(key, None)
         data["sdk"] = "static"
+        data["custom_headers"] = ISOLATED
     elif hardware == "zero":
         data["suggested_hardware"] = HARDWARE["zero"].value
     check_front_matter(data)

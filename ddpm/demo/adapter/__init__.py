@@ -11,6 +11,8 @@ What is used of Gradio's inside, for which the minor version is pinned, with the
   slider's number (fields.js): tests/test_phone.py, tests/test_accessibility.py, tests/test_stage.py.
 - `demo.fns[ID].validator`, since `gr.api` takes none, and the queue's events, by which a run notices that its caller
   is gone (api/endpoints.py, hosting/): tests/test_api.py, tests/test_limits.py.
+- `Blocks.get_config_file()`, of which the page without a server is made (static/page.py): tests/test_static.py and all
+  tests with the mark `everywhere`.
 - `gradio.mcp.GradioMCPServer`, four methods of which are mended (api/tools.py): tests/test_mcp.py.
 - `GRADIO_CACHE` and `temp_files` of a component, so that `delete_cache` clears the files away (share/files.py):
   tests/test_api.py.
