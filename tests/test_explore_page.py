@@ -145,7 +145,7 @@ def test_a_walk_leads_through_its_stops(page: Page):
     finish(page, "walk")
     expect(page.locator(".walk .stops button")).to_have_count(5)
     slider = page.get_by_label("Place on the walk")
-    picture = "document.querySelector('[data-part=picture]').toDataURL()"
+    picture = "document.querySelector('.walk [data-part=picture]').toDataURL()"
     seen = []
     for key, stop in (("Home", 1), ("ArrowRight", 2), ("ArrowRight", 3), ("End", 5)):
         slider.press(key)

@@ -84,8 +84,8 @@ function pair(element, input) {
   else if (field.value !== "") slider.value = field.value;
 }
 
-export function start() {
-  for (const [id, mount] of Object.entries(mounts)) {
+export async function start() {
+  const mounting = Object.entries(mounts).map(([id, mount]) => {
     const props = {
       get value() {
         return values[id];
@@ -95,13 +95,13 @@ export function start() {
       },
     };
     watchers[id] = [];
-    mount({
+    return mount({
       element: find(id),
       props,
       trigger: (name) => fire(Number(id), name),
       watch: (_, act) => watchers[id].push(act),
     });
-  }
+  });
   document.addEventListener("input", ({ target }) => {
     const element = target.closest("[data-component]");
     if (!element || element.dataset.component in values) return;
@@ -119,5 +119,6 @@ export function start() {
     const button = target.closest?.("button[data-component]");
     if (button) fire(Number(button.dataset.component), "click");
   });
+  await Promise.all(mounting);
   fire(0, "load");
 }

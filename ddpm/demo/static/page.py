@@ -76,7 +76,7 @@ class StaticPage:
         yield "// Made by static/page.py of the page's Blocks: its parts' values, how they are mounted, its events.\n"
         yield f"export const values = {values};\nexport const mounts = {{\n"
         for i, props in parts.items():
-            yield f"  {i}: ({{ element, props, trigger, watch }}) => {{ {_local(props['js_on_load'])} }},\n"
+            yield f"  {i}: ({{ element, props, trigger, watch }}) => {_local(props['js_on_load']).rstrip(';')},\n"
         yield "};\nexport const events = [\n"
         for event in dependencies:
             targets = [[i, name] for i, name in event["targets"] if i == 0 or i in here or name == "then"]
