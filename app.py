@@ -71,6 +71,7 @@ def build_demo(
                     )
                     gr.Button(text("page.stop"), interactive=False, elem_id="stop")
                     clear = gr.Button(text("page.clear"), elem_id="clear")
+                live = picker.live_switch()
                 examples = picker.examples()
 
             with gr.Column(elem_id="settings"):
@@ -102,12 +103,15 @@ def build_demo(
         lesson(pipeline, folder)
 
         # What the browser does by itself.
-        gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
+        inputs = [scene, seed, sampler, steps, guidance]
+        collected = gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
+        collected.then(None, [live, *inputs], js=picker.LIVE)
+        changes = [live.click, seed.change, sampler.change, steps.change, guidance.change]
+        gr.on(changes, None, [live, *inputs], js=picker.LIVE)
         clear.click(None, None, rows, js=picker.CLEAR)
         dice.click(None, None, seed, js=settings.DICE)
 
         # What the models do.
-        inputs = [scene, seed, sampler, steps, guidance]
         endpoint("example", studio.example(first_example))
         endpoint("draw", refusing(studio.run))
         endpoint("where", studio.where)

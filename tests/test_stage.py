@@ -428,3 +428,39 @@ def test_an_emptied_guidance_goes_back_to_what_it_was(page: Page) -> None:
     generate(page).click()
     expect(state(page)).to_contain_text("Finished")
     expect(page.locator("#share [data-role=run]")).to_contain_text("guidance 3.5")
+
+
+@pytest.mark.everywhere
+def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) -> None:
+    page.get_by_label("10", exact=True).check()
+    page.locator("#live input").check()
+    run = page.locator("#share [data-role=run]")
+    expect(run).to_contain_text("red cube, cyan sphere; seed 0; DDIM, 10 steps")
+    expect_step(page, 10, 10)  # the picture, not the way there
+    page.locator("input[name='gray cylinder']").check()
+    expect(run).to_contain_text("red cube, cyan sphere, gray cylinder")
+    page.get_by_label("Seed", exact=True).fill("7")
+    expect(run).to_contain_text("seed 7")
+    assert "seed=7" in page.url
+    for color in ("red", "blue", "green"):  # the newest counts, one after another
+        page.locator(f"input[name='{color} cylinder']").click()
+    expect(page.locator("#selection p")).to_have_class("over")
+    page.locator("input[name='red cylinder']").uncheck()
+    expect(run).to_contain_text("red cube, cyan sphere, gray cylinder, blue cylinder, green cylinder")
+    assert page.locator("#share [data-role=history] button").count() == 0  # only what somebody asked for
+    page.locator("#live input").uncheck()
+    page.get_by_label("Seed", exact=True).fill("8")
+    page.wait_for_timeout(500)
+    expect(run).to_contain_text("seed 7")
+    generate(page).click()
+    expect(run).to_contain_text("seed 8")
+    expect_step(page, 10, 10)
+
+
+def test_live_does_not_scroll_the_page(page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("#live input").check()
+    page.evaluate("scrollTo(0, 0)")
+    page.locator("input[name='gray cylinder']").check()
+    expect(state(page)).to_contain_text("Finished in")
+    assert page.evaluate("scrollY") == 0

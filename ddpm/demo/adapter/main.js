@@ -1,6 +1,6 @@
 // Ties the parts of the page to Gradio: each is mounted in a gr.HTML, and asked for a run by Gradio's buttons.
 import * as look from "../shared/look.js";
-import { ask, mounting } from "../shared/parts.js";
+import { ask, drawLive, mounting } from "../shared/parts.js";
 import * as terms from "../shared/terms.js";
 import * as arrows from "./arrows.js";
 import { call, place } from "./call.js";
@@ -18,4 +18,4 @@ arrows.start();
 fields.start();
 terms.start();
 names.start();
-globalThis.ddpm = { ask };
+globalThis.ddpm = { ask, live: drawLive };

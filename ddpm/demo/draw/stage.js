@@ -1,5 +1,5 @@
 // The stage: a run as a film, what the evaluator sees on the way, and where each label acted. See stage.py for a view.
-import { Activity } from "../shared/activity.js";
+import { Activity, refusal } from "../shared/activity.js";
 import { Chart } from "../shared/chart.js";
 import { data } from "../shared/data.js";
 import { decode, Film, paint } from "../shared/frames.js";
@@ -16,6 +16,7 @@ const WORDS = {
   unrequested: { open: "seen", done: "extra" },
 };
 const MOST_UNREQUESTED = 3;
+const LIVE_PAUSE = 50; // ms: a click may set several values, one after another
 const FOLLOWS = ["labels", "seed", "sampler", "steps", "guidance"]; // what a run follows from
 
 export function mount(element, page) {
@@ -31,6 +32,8 @@ export function mount(element, page) {
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };
   let waits = null; // for how many runs, and how long
+  let live = false; // whether the run was asked for by a change alone: its picture counts, not the way there
+  let change = null; // one that is waited with
 
   const refuse = (problem) => announce({ state: "refused", problem });
   const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
@@ -51,7 +54,7 @@ export function mount(element, page) {
     waits = news.ahead ? news : null;
     setState(news.state, news.message);
     const run = Object.fromEntries(FOLLOWS.map((key) => [key, view[key]]));
-    announce({ state: news.state, run, picture: film.complete ? film.last.x0 : null });
+    announce({ state: news.state, run, live, picture: film.complete ? film.last.x0 : null });
   }
 
   function take(news) {
@@ -69,6 +72,7 @@ export function mount(element, page) {
     player.open(film, news.frames);
     chart.open(film, news.labels, data.labels, news.frames, news.logSnr);
     showHeat(null);
+    player.newest = live;
     if (news.state !== "example") player.play();
   }
 
@@ -80,7 +84,7 @@ export function mount(element, page) {
     root.dataset.message = message;
     if (state !== before && state === "example") player.look(telling());
     showState();
-    if (state === "asked") comeIntoSight();
+    if (state === "asked" && !live) comeIntoSight();
   }
 
   // The frame of the example in which the objects can first be seen through the noise.
@@ -235,5 +239,24 @@ export function mount(element, page) {
     if (frame) moved(frame, player.k);
   });
   showExample();
-  return { ask: (labels, seed, ...inputs) => activity.ask("page_draw", labels, seed, inputs) };
+
+  function ask(labels, seed, ...inputs) {
+    clearTimeout(change);
+    live = false;
+    activity.ask("page_draw", labels, seed, inputs);
+  }
+
+  // Draw what is wanted now, if it can be drawn and is not there already; a run on its way gives place.
+  function askLive(labels, seed, ...inputs) {
+    clearTimeout(change);
+    change = setTimeout(() => {
+      const shown = JSON.stringify(FOLLOWS.map((key) => view[key]));
+      if (refusal(labels, seed) || (activity.state === "done" && shown === JSON.stringify([labels, seed, ...inputs])))
+        return;
+      live = true;
+      activity.ask("page_draw", labels, seed, inputs);
+    }, LIVE_PAUSE);
+  }
+
+  return { ask, live: askLive };
 }

@@ -167,7 +167,7 @@ export function mount(element, page) {
     if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
     if (news.state === "done") {
       replaceQuery(address());
-      if (news.picture) remember(news.picture);
+      if (news.picture && !news.live) remember(news.picture);
     }
   });
   document.addEventListener("localechange", () => {

@@ -5,6 +5,7 @@ import * as edit from "../edit/edit.js";
 import * as gallery from "../gallery/gallery.js";
 import * as lesson from "../lesson/lesson.js";
 import * as examples from "../picker/examples.js";
+import * as live from "../picker/live.js";
 import * as selection from "../picker/selection.js";
 import * as notice from "../share/notice.js";
 import * as share from "../share/share.js";
@@ -17,6 +18,7 @@ const PARTS = {
   examples,
   gallery,
   lesson,
+  live,
   notice,
   selection,
   share,
@@ -56,6 +58,11 @@ export function mounting(models) {
     mounted[name] = PARTS[name].mount(element, page);
     if (FIRST.every((part) => part in mounted)) requestAnimationFrame(() => requestAnimationFrame(show));
   };
+}
+
+// Draw on the stage as soon as nothing changes any more.
+export function drawLive(...inputs) {
+  mounted.stage?.live(...inputs);
 }
 
 // Ask a part for a run, with the values of its inputs.

@@ -34,6 +34,7 @@ export class Player {
   // root: an element with the parts of stage.html. moved(frame, k): called when another frame is shown.
   constructor(root, moved) {
     Object.assign(this, { root, moved, film: new Film(1), k: -1, expected: 1, speed: 1, view: VIEWS[0], wait: 0 });
+    this.newest = false; // whether what is new is shown at once
     this.thumbs = [];
     this.calm = matchMedia("(prefers-reduced-motion: reduce)");
     this.timeline = this.part("timeline");
@@ -82,7 +83,7 @@ export class Player {
       paint(thumb.button.firstChild, frame.x0);
     }
     this.timeline.style.setProperty("--loaded", (frames.length - 1) / Math.max(this.expected - 1, 1));
-    if (this.calm.matches && this.transport.playing) this.seek(frames.length - 1);
+    if ((this.calm.matches || this.newest) && this.transport.playing) this.seek(frames.length - 1);
   }
 
   buildStrip() {

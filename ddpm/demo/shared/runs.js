@@ -1,6 +1,6 @@
-// What the stage is doing, for the other parts of the page: { state, run, problem, picture }. picture: the bytes of the
-// finished one, or null. run: what the run that it shows
-// follows from (labels, seed, sampler, steps, guidance). problem: the name of the text that says why nothing is drawn.
+// What the stage is doing, for the other parts of the page: { state, run, live, problem, picture }. run: what the run that
+// it shows follows from (labels, seed, sampler, steps, guidance). live: whether a change alone has asked for it. problem: the
+// name of the text that says why nothing is drawn. picture: the bytes of the finished one, or null.
 const listeners = [];
 let last = null;
 
