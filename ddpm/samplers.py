@@ -37,7 +37,81 @@ class Step:
     pull: Tensor | None
 
 
+@dataclass(frozen=True)
+class Mix:
+    """What the next noisy image is the sum of: shares of x, x0, the x0 of the step before, and fresh noise."""
+
+    x: float
+    x0: float
+    before: float = 0.0
+    noise: float = 0.0
+
+
+Mixing = Callable[[Sequence[float], int, int, int | None], Mix]
+"""mixing(alpha_bar, t, s, u): of the step from t to s > 0, after one that came from u (None: the first)."""
+
+
+def ancestral(
+    alpha_bar: Sequence[float], t: int, s: int, u: int | None = None, variance: Variance | None = None
+) -> Mix:
+    """The step of `ddpm`."""
+    alpha = alpha_bar[t] / alpha_bar[s]  # of the step from t to s
+    large = t - s == 1 if variance is None else variance == "fixed_large"
+    share = 1.0 if large else (1 - alpha_bar[s]) / (1 - alpha_bar[t])
+    return Mix(  # Ho et al. 2020, eq. 7
+        x=math.sqrt(alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t]),
+        x0=math.sqrt(alpha_bar[s]) * (1 - alpha) / (1 - alpha_bar[t]),
+        noise=math.sqrt((1 - alpha) * share),
+    )
+
+
+def implicit(alpha_bar: Sequence[float], t: int, s: int, u: int | None = None, eta: float = 0.0) -> Mix:
+    """The step of `ddim`, whose eps is (x - sqrt(alpha_bar) x0) / sqrt(1 - alpha_bar)."""
+    variance = eta**2 * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])  # eq. 16
+    of_eps = math.sqrt(1 - alpha_bar[s] - variance) / math.sqrt(1 - alpha_bar[t])
+    of_x0 = math.sqrt(alpha_bar[s]) - math.sqrt(alpha_bar[t]) * of_eps  # Song et al. 2020, eq. 12
+    return Mix(of_eps, of_x0, noise=math.sqrt(variance))
+
+
+def multistep(alpha_bar: Sequence[float], t: int, s: int, u: int | None = None, eta: float = 0.0) -> Mix:
+    """The step of `dpm_solver_pp`."""
+    h = _half_log_snr(alpha_bar[s]) - _half_log_snr(alpha_bar[t])
+    h_before = math.inf if u is None else _half_log_snr(alpha_bar[t]) - _half_log_snr(alpha_bar[u])
+    of_d = -math.sqrt(alpha_bar[s]) * math.expm1(-(1 + eta) * h)
+    ahead = h / (2 * h_before)  # d = x0 + ahead (x0 - before)
+    shrink = math.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # sigma_s / sigma_t
+    fresh = math.sqrt(-(1 - alpha_bar[s]) * math.expm1(-2 * eta * h))
+    return Mix(shrink * math.exp(-eta * h), of_d * (1 + ahead), -of_d * ahead, fresh)
+
+
+MIXINGS: dict[str, Mixing] = {
+    "ddpm": ancestral,
+    "ddim": implicit,
+    "dpm++": multistep,
+    "sde-dpm++": partial(multistep, eta=1.0),
+}
+"""How the samplers step, by their keys in SAMPLERS."""
+
+
 @torch.no_grad()
+def _steps(
+    denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise, mixing: Mixing
+) -> Iterator[Step]:
+    alpha_bar = denoiser.schedule.alpha_bar.tolist()
+    before, u = x, None
+    for index, (t, s) in enumerate(pairwise([*timesteps, 0]), start=1):
+        x0, eps, pull = denoiser(x, t, labels)
+        yield Step(index, len(timesteps), t, x, x0, eps, pull)
+        if s > 0:
+            mix = mixing(alpha_bar, t, s, u)
+            x = mix.x * x + mix.x0 * x0
+            if mix.before:
+                x = x + mix.before * before
+            if mix.noise:
+                x = x + mix.noise * noise(t, s)
+            before, u = x0, t
+
+
 def ddpm(
     denoiser: Denoiser,
     x: Tensor,
@@ -52,36 +126,16 @@ def ddpm(
     first for steps of one timestep, as the source report has it, and the second for longer ones: there beta_t leaves
     more noise in x than the network expects.
     """
-    alpha_bar = denoiser.schedule.alpha_bar.tolist()
-    for index, t, s in _intervals(timesteps):
-        x0, eps, pull = denoiser(x, t, labels)
-        yield Step(index, len(timesteps), t, x, x0, eps, pull)
-        if s > 0:
-            alpha = alpha_bar[t] / alpha_bar[s]  # of the step from t to s
-            toward_x0 = math.sqrt(alpha_bar[s]) * (1 - alpha) / (1 - alpha_bar[t])
-            toward_x = math.sqrt(alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t])
-            large = t - s == 1 if variance is None else variance == "fixed_large"
-            sigma = math.sqrt(1 - alpha if large else (1 - alpha) * (1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # eq. 7
-            x = toward_x0 * x0 + toward_x * x + sigma * noise(t, s)
+    return _steps(denoiser, x, labels, timesteps, noise, partial(ancestral, variance=variance))
 
 
-@torch.no_grad()
 def ddim(
     denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise, eta: float = 0.0
 ) -> Iterator[Step]:
     """DDIM (Song et al. 2020): deterministic at eta = 0, which asks for no noise, and ancestral at eta = 1."""
-    alpha_bar = denoiser.schedule.alpha_bar.tolist()
-    for index, t, s in _intervals(timesteps):
-        x0, eps, pull = denoiser(x, t, labels)
-        yield Step(index, len(timesteps), t, x, x0, eps, pull)
-        if s > 0:
-            variance = eta**2 * (1 - alpha_bar[s]) / (1 - alpha_bar[t]) * (1 - alpha_bar[t] / alpha_bar[s])  # eq. 16
-            x = math.sqrt(alpha_bar[s]) * x0 + math.sqrt(1 - alpha_bar[s] - variance) * eps  # eq. 12
-            if eta > 0:
-                x = x + math.sqrt(variance) * noise(t, s)
+    return _steps(denoiser, x, labels, timesteps, noise, partial(implicit, eta=eta))
 
 
-@torch.no_grad()
 def dpm_solver_pp(
     denoiser: Denoiser, x: Tensor, labels: Tensor, timesteps: Sequence[int], noise: Noise, eta: float = 0.0
 ) -> Iterator[Step]:
@@ -90,20 +144,7 @@ def dpm_solver_pp(
     eta: 0 follows the ODE and asks for no noise; 1 is the solver for the SDE, SDE-DPM-Solver++(2M). Both work on x0 and
     on differences of lambda = log(alpha / sigma), so that they are stable where alpha is almost 0.
     """
-    alpha_bar = denoiser.schedule.alpha_bar.tolist()
-    before: Tensor | None = None  # x0 of the step before, and how far lambda went in it
-    h_before = math.nan
-    for index, t, s in _intervals(timesteps):
-        x0, eps, pull = denoiser(x, t, labels)
-        yield Step(index, len(timesteps), t, x, x0, eps, pull)
-        if s > 0:
-            h = _half_log_snr(alpha_bar[s]) - _half_log_snr(alpha_bar[t])
-            d = x0 if before is None else x0 + h / (2 * h_before) * (x0 - before)
-            shrink = math.sqrt((1 - alpha_bar[s]) / (1 - alpha_bar[t]))  # sigma_s / sigma_t
-            x = shrink * math.exp(-eta * h) * x - math.sqrt(alpha_bar[s]) * math.expm1(-(1 + eta) * h) * d
-            if eta > 0:
-                x = x + math.sqrt(-(1 - alpha_bar[s]) * math.expm1(-2 * eta * h)) * noise(t, s)
-            before, h_before = x0, h
+    return _steps(denoiser, x, labels, timesteps, noise, partial(multistep, eta=eta))
 
 
 SAMPLERS: dict[str, Callable[..., Iterator[Step]]] = {
@@ -140,12 +181,6 @@ def sample(
     timesteps = denoiser.schedule.timesteps(steps, start)
     options = {"eta": eta} if sampler == "ddim" else {}
     return SAMPLERS[sampler](denoiser, x, labels, timesteps, noise or (lambda t, s: torch.randn_like(x)), **options)
-
-
-def _intervals(timesteps: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Yield (index, t, s) with index = 1..len(timesteps): from t to the next lower timestep s, 0 at the end."""
-    for index, (t, s) in enumerate(pairwise([*timesteps, 0]), start=1):
-        yield index, t, s
 
 
 def _half_log_snr(alpha_bar: float) -> float:

@@ -2,7 +2,7 @@
 import { denoiser, encode } from "./denoiser.js";
 import { brownian, normal } from "./noise.js";
 import { joined } from "./pictures.js";
-import { SAMPLERS } from "./samplers.js";
+import { sample } from "./samplers.js";
 import { snr, timesteps } from "./schedule.js";
 
 const REMEMBERED = 4; // finished runs, for their files and for where a label acts
@@ -31,7 +31,7 @@ export function from(
   around = (denoise) => denoise,
 ) {
   const { alphaBar } = model;
-  return SAMPLERS[sampler]({
+  return sample(sampler, {
     denoise: around(denoiser(model, conditions, guidance)),
     x,
     timesteps: timesteps(start, steps),
