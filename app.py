@@ -115,6 +115,7 @@ def build_demo(
         endpoint("example", studio.example(first_example))
         endpoint("draw", refusing(studio.run))
         endpoint("where", studio.where)
+        endpoint("apart", studio.apart)
         generate.click(None, inputs, js=ask("stage"))
         examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, inputs, js=ask("stage"))
         controls = share.Controls(rows, seed, sampler, steps, guidance)

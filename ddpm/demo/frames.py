@@ -62,6 +62,11 @@ def chunks(steps: Iterable[Step], pause: float = PAUSE) -> Iterator[list[Step]]:
             due = time.monotonic() + pause
 
 
+def rgb(image: Tensor) -> str:
+    """Encode one image (3, 64, 64) in [-1, 1], clipped, as base64 of uint8 RGB."""
+    return _rgb([image], 1.0)
+
+
 def gray(shares: Tensor) -> str:
     """Encode values (..., 64, 64) in 0..1 as base64 of uint8."""
     return _bytes(shares * 255)

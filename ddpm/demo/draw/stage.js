@@ -9,6 +9,7 @@ import { announce } from "../shared/runs.js";
 import { intoSight } from "../shared/sight.js";
 import { label, say, text } from "../shared/texts.js";
 import { percent } from "../shared/verdicts.js";
+import { Apart } from "./apart.js";
 
 const WORDS = {
   found: { open: "seen", done: "found" },
@@ -28,6 +29,7 @@ export function mount(element, page) {
     intoSight(part("player"), column.matches ? part("player") : element.querySelector(".views"));
   const player = new Player(part("player"), moved);
   const chart = new Chart(part("charts"), (k) => player.look(k));
+  const apart = new Apart(part("apart"), (index) => answer("page_apart", [...FOLLOWS.map((key) => view[key]), index]));
   let view = {};
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };
@@ -46,6 +48,13 @@ export function mount(element, page) {
     } catch (error) {
       console.info(error.message);
     }
+  }
+
+  // The last of what an endpoint answers.
+  async function answer(name, inputs) {
+    let last = null;
+    for await (const found of page.call(name, inputs)) last = found;
+    return last;
   }
 
   // Show a view: of a run, what is new of it; or a state alone.
@@ -67,6 +76,7 @@ export function mount(element, page) {
   }
 
   function begin(news) {
+    apart.show(null);
     film = new Film(news.steps);
     heat = { maps: null, shown: null, asked: null };
     player.open(film, news.frames);
@@ -104,7 +114,9 @@ export function mount(element, page) {
       say(part("state"), "stage.state_left", { n: film.last.index, total: film.total, left: Math.round(left) });
     } else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
     const frame = film.frames[player.k];
-    if (frame) showChips(frame);
+    if (!frame) return;
+    showChips(frame);
+    apart.show(film.complete ? frame.index : null);
   }
 
   // The evaluator's last word holds for the finished picture alone.
@@ -119,6 +131,7 @@ export function mount(element, page) {
     if (heat.shown && !finished(frame)) showHeat(null);
     else showNote(frame);
     showChips(frame);
+    apart.show(film.complete ? frame.index : null);
   }
 
   function showNote(frame) {
@@ -195,16 +208,11 @@ export function mount(element, page) {
   }
 
   async function askWhere({ run, ...about }) {
-    let maps = null;
-    try {
-      for await (const found of page.call(
-        "page_where",
-        FOLLOWS.map((key) => about[key]),
-      ))
-        maps = found;
-    } catch (error) {
-      console.info(error.message);
-    }
+    const asked = answer(
+      "page_where",
+      FOLLOWS.map((key) => about[key]),
+    );
+    const maps = await asked.catch((error) => console.info(error.message));
     if (run !== view.run) return;
     const name = heat.asked;
     heat.asked = null;

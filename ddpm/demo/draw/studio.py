@@ -6,13 +6,14 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import gradio as gr
 import torch
 from torch import Tensor
 
+from ddpm.anatomy import take_apart
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
 from ddpm.demo.draw import stage
@@ -146,6 +147,21 @@ class Studio:
         """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
         run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
         return {label: frames.gray(heat) for label, heat in influence(self.pipeline, run).items()}
+
+    def apart(
+        self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float, index: int
+    ) -> dict[str, Any]:
+        """Return step `index` of a run taken apart, see `ddpm.anatomy.Anatomy`; pictures are base64 of 64*64*3 bytes.
+
+        difference: what the labels change, gray where it is nothing. fresh: the noise from -3 to 3. Raises ValueError.
+        """
+        run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
+        step = take_apart(self.pipeline, run, index)
+        pictures = {"x": step.x, "x0": step.x0, "uncond": step.uncond, "cond": step.cond, "next": step.next}
+        pictures |= {"difference": step.cond - step.uncond, "before": step.before}
+        pictures["fresh"] = None if step.fresh is None else step.fresh / frames.EPS_RANGE
+        shown = {name: None if picture is None else frames.rgb(picture) for name, picture in pictures.items()}
+        return {"t": step.t, "s": step.s, "guidance": guidance, "mix": step.mix and asdict(step.mix), **shown}
 
     def validate(
         self, labels: Any, seed: Any, sampler: Any = None, steps: Any = None, guidance: Any = None

@@ -4,7 +4,7 @@ const NULL = new Float32Array(LABELS).fill(-1); // the condition that stands for
 
 // model: { prediction, alphaBar, run(x, time, labels) }, see networks.js. conditions: a Float32Array(24) a picture.
 // Returns denoise(x, t), which answers with { x0, eps, pull }: pull is null where guidance is 0 or 1.
-export function denoiser(model, conditions, guidance = 1) {
+export function denoiser(model, conditions, guidance = 1, clip = true) {
   const T = model.alphaBar.length - 1;
 
   // What the network's output at x means.
@@ -29,7 +29,7 @@ export function denoiser(model, conditions, guidance = 1) {
       pull = x0.map((value, i) => guidance * (value - uncond[i])); // Ho & Salimans 2022, eq. 6, with w for their 1 + w
       x0 = uncond.map((value, i) => value + pull[i]);
     }
-    x0 = x0.map((value) => Math.min(Math.max(value, -1), 1));
+    if (clip) x0 = x0.map((value) => Math.min(Math.max(value, -1), 1));
     return { x0, eps: x.map((value, i) => (value - alpha * x0[i]) / sigma), pull };
   };
 }

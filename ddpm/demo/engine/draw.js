@@ -1,8 +1,11 @@
 // The tab Draw: a run as a film, where its labels acted, and its files. See draw/studio.py and share/share.py.
 import { denoiser, encode } from "./denoiser.js";
 import { file } from "./files.js";
-import { gray, one, PIXELS, SIDE } from "./pictures.js";
+import { brownian } from "./noise.js";
+import { gray, one, PIXELS, rgb, SIDE } from "./pictures.js";
 import { floats, keeping, steps, trajectory } from "./runs.js";
+import { MIXINGS } from "./samplers.js";
+import { snr } from "./schedule.js";
 import { chunk, clock, inOrder, logSnr, shown } from "./views.js";
 
 const EXAMPLE = new URL("../../example.json", import.meta.url);
@@ -102,6 +105,34 @@ function telling(shares) {
     { length: count },
     (_, k) => inside[Math.round((k * (inside.length - 1)) / Math.max(count - 1, 1))],
   );
+}
+
+// A step of a run taken apart: see ddpm/anatomy.py.
+export async function* apart(studio, labels, seed, sampler, count, guidance, index) {
+  const { facts, model } = studio;
+  const own = await model();
+  const scene = inOrder(labels, facts);
+  const run = await drawn(studio, scene, seed, { sampler, steps: count, guidance });
+  const [last, step, next] = [run[index - 2], run[index - 1], run[index]];
+  const predicted = (scale) => denoiser(own, [encode(scene, facts.labels)], scale, false)(step.x, step.t);
+  const [{ x0: uncond }, { x0: cond }] = [await predicted(0), await predicted(1)];
+  const mix = next ? MIXINGS[sampler](own.alphaBar, step.t, next.t, last?.t) : null;
+  const fresh = mix?.noise ? brownian([seed], snr(own.alphaBar))(step.t, next.t) : null;
+  const shown = (x) => x && rgb(x);
+  yield {
+    t: step.t,
+    s: next?.t ?? 0,
+    guidance,
+    mix,
+    x: rgb(step.x),
+    x0: rgb(step.x0),
+    uncond: rgb(uncond),
+    cond: rgb(cond),
+    difference: rgb(cond.map((value, i) => value - uncond[i])),
+    before: mix?.before ? rgb(last.x0) : null,
+    fresh: shown(fresh?.map((value) => value / facts.frames.eps)),
+    next: shown(next?.x),
+  };
 }
 
 export async function* save(studio, labels, seed, sampler, count, guidance, format) {

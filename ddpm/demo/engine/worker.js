@@ -1,7 +1,7 @@
 // The models at work beside the page: takes { id, name, inputs } for a run and { id, stop } for its end, and answers with
 // { id, view }s, then { id, done } or { id, failed }. { progress }: see networks.js.
 import { compare } from "./compare.js";
-import { draw, example, save, where } from "./draw.js";
+import { apart, draw, example, save, where } from "./draw.js";
 import { edit, objects } from "./edit.js";
 import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
@@ -12,6 +12,7 @@ const ENDPOINTS = {
   page_example: example,
   page_draw: draw,
   page_where: where,
+  page_apart: apart,
   page_save: save,
   page_compare: compare,
   page_edit: edit,
