@@ -101,7 +101,10 @@ def test_the_denoiser_is_the_same(engine: Page, prediction: Any, guidance: float
 
 
 @pytest.mark.parametrize("sampler", SAMPLERS)
-@pytest.mark.parametrize(("kind", "steps"), [("cosine", 1), ("cosine", 12), ("linear", 12), ("linear", 100)])
+@pytest.mark.parametrize(
+    ("kind", "steps"),
+    [("cosine", 1), ("cosine", 12), ("linear", 12), pytest.param("linear", 100, marks=pytest.mark.slow)],
+)
 def test_every_sampler_gives_the_same_picture(engine: Page, sampler: str, kind: Any, steps: int) -> None:
     schedule = NoiseSchedule(kind)
     seeds, labels = [7, 8], encode([["red cube"], ["red cube"]])

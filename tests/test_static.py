@@ -32,6 +32,8 @@ from ddpm.samplers import SAMPLERS
 from ddpm.trajectory import to_uint8
 from ddpm.variations import walk
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).resolve().parent.parent
 SCENE = ["red cube", "cyan sphere"]
 
@@ -127,7 +129,6 @@ def test_an_archive_that_is_another_one_is_refused(tmp_path: Path) -> None:
 # --- What it draws ---
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_a_run_is_that_of_the_pipeline(page: Page, pipeline: Pipeline, sampler: str) -> None:
     views = ask(page, "draw", SCENE, 7, sampler, 10, 2.5)
@@ -148,7 +149,6 @@ def test_a_run_is_that_of_the_pipeline(page: Page, pipeline: Pipeline, sampler: 
 LABELS = "JSON.parse(document.getElementById('ddpm-data').textContent).labels"
 
 
-@pytest.mark.slow
 def test_the_bundled_model_draws_the_same_picture(browser: Browser, tmp_path: Path) -> None:
     pipeline = Pipeline.from_pretrained(ROOT / "checkpoints" / "default", "cpu", torch.float32)
     evaluator = Evaluator.from_pretrained(ROOT / "checkpoints" / "evaluator", "cpu")
@@ -171,7 +171,6 @@ def test_the_bundled_model_draws_the_same_picture(browser: Browser, tmp_path: Pa
     assert last["state"] == "done"
 
 
-@pytest.mark.slow
 def test_where_a_label_acts_is_the_same(page: Page, pipeline: Pipeline) -> None:
     (maps,) = ask(page, "where", SCENE, 7, "ddim", 10, 2.0)
     wanted = influence(pipeline, pipeline.trajectory([SCENE], 7, "ddim", 10, 2.0))
@@ -180,7 +179,6 @@ def test_where_a_label_acts_is_the_same(page: Page, pipeline: Pipeline) -> None:
         torch.testing.assert_close(torch.tensor(maps[label]).reshape(64, 64) / 255, heat, atol=0.01, rtol=0)
 
 
-@pytest.mark.slow
 def test_a_gallery_and_a_walk_are_the_same(page: Page, pipeline: Pipeline) -> None:
     *_, last = ask(page, "gallery", SCENE, 3, 2, "ddim", 5, 2.0)
     assert last["seeds"] == [3, 4] and last["state"] == "done"
@@ -193,7 +191,6 @@ def test_a_gallery_and_a_walk_are_the_same(page: Page, pipeline: Pipeline) -> No
     expect_close(pixels(last["pictures"], 5), to_uint8(wanted))
 
 
-@pytest.mark.slow
 def test_two_sides_are_compared(page: Page, pipeline: Pipeline) -> None:
     views = ask(page, "compare", SCENE, 3, "tiny", "ddim", 4, 0, "tiny", "dpm++", 6, 2)
     for side, settings in enumerate([("ddim", 4, 0), ("dpm++", 6, 2)]):
@@ -206,7 +203,6 @@ def test_two_sides_are_compared(page: Page, pipeline: Pipeline) -> None:
     assert refused["problem"] == "compare.bad_steps" and refused["values"] == {"side": "B", "most": 1000}
 
 
-@pytest.mark.slow
 def test_an_edit_is_the_same(page: Page, pipeline: Pipeline) -> None:
     import base64
 
@@ -228,7 +224,6 @@ def test_an_edit_is_the_same(page: Page, pipeline: Pipeline) -> None:
 # --- What people take away ---
 
 
-@pytest.mark.slow
 def test_the_files_are_those_of_a_server(page: Page, pipeline: Pipeline, tmp_path: Path) -> None:
     page.get_by_label("Seed", exact=True).fill("7")
     page.get_by_label("10", exact=True).check()
@@ -279,7 +274,6 @@ def test_the_files_are_those_of_a_server(page: Page, pipeline: Pipeline, tmp_pat
 # --- When something is wrong ---
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("file", ["*.onnx", "*.wasm", "ort.wasm.min.mjs", "models.json"])
 def test_a_file_that_is_not_there_is_named_and_can_be_tried_again(browser: Browser, static: str, file: str) -> None:
     page = browser.new_page()
@@ -300,7 +294,6 @@ def test_a_file_that_is_not_there_is_named_and_can_be_tried_again(browser: Brows
     page.close()
 
 
-@pytest.mark.slow
 def test_stop_ends_a_run_within_a_step_and_a_short_run_does_not_wait_for_a_long_one(page: Page) -> None:
     page.get_by_label("1000", exact=True).check()
     generate(page).click()
@@ -316,7 +309,6 @@ def test_stop_ends_a_run_within_a_step_and_a_short_run_does_not_wait_for_a_long_
     page.locator("#stop").click()
 
 
-@pytest.mark.slow
 def test_the_page_goes_on_while_the_models_work(page: Page) -> None:
     """Nothing keeps the page busy for long: the longest task of a run, once everything is loaded."""
     page.get_by_label("50", exact=True).check()
