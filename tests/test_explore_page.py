@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
 from conftest import SEEN, ConstantJudge, field, tick
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline
@@ -213,3 +215,26 @@ def test_a_refusal_is_told_after_a_run_was_stopped(page: Page):
     page.locator("#clear").click()
     page.locator("#gallery-start").click()
     expect(page.locator(".gallery .state")).to_have_text("Tick at least one object.")
+
+
+@pytest.mark.everywhere
+def test_pictures_are_saved_as_they_stand_there(page: Page, tmp_path: Path):
+    open_part(page, "Gallery")
+    keep = page.locator(".gallery [data-part=keep]")
+    expect(keep).to_be_hidden()
+    slide(page, "Pictures", "3")
+    finish(page, "gallery")
+    with page.expect_download() as download:
+        keep.click()
+    assert download.value.suggested_filename == "gallery.png"
+    download.value.save_as(tmp_path / "gallery.png")
+    canvas = page.locator(".gallery .tiles canvas").nth(1)
+    pixels = canvas.evaluate("(c) => [...c.getContext('2d').getImageData(20, 30, 1, 1).data].slice(0, 3)")
+    place = canvas.evaluate(
+        """(c) => { const all = [...document.querySelectorAll(".gallery .tiles canvas")];
+        const [box, first] = [c, all[0]].map((one) => one.getBoundingClientRect());
+        return [box.left - first.left + 20.5 * box.width / 64, box.top - first.top + 30.5 * box.height / 64]; }"""
+    )
+    with Image.open(tmp_path / "gallery.png") as picture:
+        found = picture.convert("RGB").getpixel(tuple(round(2 * (12 + at)) for at in place))
+    assert list(found) == pixels

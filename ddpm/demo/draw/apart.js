@@ -44,24 +44,27 @@ export class Apart {
     const { guidance, mix, s, t, uncond, cond, difference, x, x0, before, fresh, next } = this.parts;
     const twice = guidance !== 0 && guidance !== 1;
     this.row("guidance", [
-      ["", uncond, "apart_without"],
-      [`+ ${guidance} ×`, difference, "apart_difference"],
-      ["=", x0, "apart_guided", { guidance }],
+      ["", uncond, "stage.apart_without"],
+      [`+ ${guidance} ×`, difference, "stage.apart_difference"],
+      ["=", x0, "stage.apart_guided", { guidance }],
     ]);
     this.row("pair", [
-      ["", cond, "apart_with"],
-      [MINUS, uncond, "apart_without"],
-      ["=", difference, "apart_difference"],
+      ["", cond, "stage.apart_with"],
+      [MINUS, uncond, "stage.apart_without"],
+      ["=", difference, "stage.apart_difference"],
     ]);
-    say(this.root.querySelector('[data-apart="once"]'), twice ? "" : `stage.apart_once_${guidance}`);
+    say(
+      this.root.querySelector('[data-apart="once"]'),
+      twice ? "" : guidance ? "stage.apart_once_1" : "stage.apart_once_0",
+    );
     if (!mix) this.row("mix", []);
     else {
       const term = (share, first) => `${share < 0 ? MINUS : first ? "" : "+"} ${short(share)} ×`;
-      const terms = [[term(mix.x, true), x, "apart_x", { t }]];
-      terms.push([term(mix.x0), x0, "apart_x0"]);
-      if (before) terms.push([term(mix.before), before, "apart_before"]);
-      if (fresh) terms.push([term(mix.noise), fresh, "apart_fresh"]);
-      this.row("mix", [...terms, ["=", next, "apart_next", { t: s }]]);
+      const terms = [[term(mix.x, true), x, "stage.apart_x", { t }]];
+      terms.push([term(mix.x0), x0, "stage.apart_x0"]);
+      if (before) terms.push([term(mix.before), before, "stage.apart_before"]);
+      if (fresh) terms.push([term(mix.noise), fresh, "stage.apart_fresh"]);
+      this.row("mix", [...terms, ["=", next, "stage.apart_next", { t: s }]]);
     }
     say(this.root.querySelector('[data-apart="last"]'), mix ? "" : "stage.apart_last");
   }
@@ -74,7 +77,7 @@ export class Apart {
         '<span class="sign"></span><canvas width="64" height="64" aria-hidden="true"></canvas><figcaption></figcaption>';
       figure.querySelector(".sign").textContent = sign;
       paint(figure.querySelector("canvas"), decode(picture));
-      say(figure.querySelector("figcaption"), `stage.${words}`, values);
+      say(figure.querySelector("figcaption"), words, values);
       return figure;
     });
     this.root.querySelector(`[data-apart="${name}"]`).replaceChildren(...figures);
