@@ -6,8 +6,11 @@ const PIXELS = SIDE * SIDE;
 export const PICTURE = 3 * PIXELS;
 
 // Bytes, which a server sends as base64.
-export const decode = (data) =>
-  typeof data === "string" ? Uint8Array.from(atob(data), (character) => character.charCodeAt(0)) : data;
+export function decode(data) {
+  if (typeof data !== "string") return data;
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(data); // since 2025
+  return Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
+}
 
 // Draw RGB (64*64*3) or gray (64*64) bytes pixel for pixel on a canvas of 64x64; CSS makes it larger.
 export function paint(canvas, bytes) {
