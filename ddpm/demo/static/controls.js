@@ -120,5 +120,5 @@ export async function start() {
     if (button) fire(Number(button.dataset.component), "click");
   });
   await Promise.all(mounting);
-  fire(0, "load");
+  for (const event of events) if (event.targets.some(([, name]) => name === "load")) handle(event);
 }

@@ -79,7 +79,7 @@ class StaticPage:
             yield f"  {i}: ({{ element, props, trigger, watch }}) => {_local(props['js_on_load']).rstrip(';')},\n"
         yield "};\nexport const events = [\n"
         for event in dependencies:
-            targets = [[i, name] for i, name in event["targets"] if i == 0 or i in here or name == "then"]
+            targets = [[i, name] for i, name in event["targets"] if i in here or name in ("load", "then")]
             used = {*event["inputs"], *event["outputs"]}
             if not targets or not used <= here.keys():
                 continue
