@@ -110,6 +110,12 @@ def test_a_part_that_needs_a_server_is_refused() -> None:
         StaticPage(demo)
 
 
+def test_a_link_is_read_whatever_was_built_before(pipeline: Pipeline) -> None:
+    with gr.Blocks():
+        gr.Button("another page")
+    assert '"load"' in StaticPage(build_demo(pipeline, ConstantJudge())).events
+
+
 def test_a_folder_with_something_else_in_it_is_left_alone(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ValueError, match="holds something else"):
