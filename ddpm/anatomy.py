@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ddpm import noise
 from ddpm.denoiser import Denoiser
-from ddpm.labels import encode
+from ddpm.labels import brief, encode
 from ddpm.pipeline import Pipeline
 from ddpm.samplers import MIXINGS, Mix
 from ddpm.trajectory import Trajectory
@@ -42,7 +42,7 @@ def take_apart(pipe: Pipeline, run: Trajectory, index: int, image: int = 0) -> A
     """Take step `index` (1..total) of one image of a run apart. Raises ValueError for one that is not there."""
     total = len(run.timesteps)
     if not isinstance(index, int) or not 1 <= index <= total:
-        raise ValueError(f"index must be a whole number from 1 to {total}, not {index!r}")
+        raise ValueError(f"index must be a whole number from 1 to {total}, not {brief(index)}")
     i = index - 1
     t, s = run.timesteps[i], run.timesteps[i + 1] if index < total else 0
     x = run.x[i, image]

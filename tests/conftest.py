@@ -10,6 +10,7 @@ import shutil
 import socket
 import threading
 import time
+import urllib.error
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,7 +40,7 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 NO_BROWSER = "no browser here"
-PATIENCE = int(os.environ.get("PATIENCE", 60_000))  # ms: a busy machine is slow, not broken
+PATIENCE = 60_000  # ms: a busy machine is slow, not broken
 
 
 class ConstantJudge(nn.Module):
@@ -72,7 +73,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
 @pytest.fixture(scope="session")
 def address(request: pytest.FixtureRequest) -> str:
     """The address of the page."""
-    found: str = request.getfixturevalue(getattr(request, "param", os.environ.get("PAGE", "served")))
+    found: str = request.getfixturevalue(getattr(request, "param", "served"))
     return found
 
 
@@ -87,7 +88,7 @@ def static(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iter
     models = Models(pipeline, CHECKPOINTS)
     try:
         write_site(build_demo(pipeline, judge), models, judge, folder, CACHE)
-    except OSError as error:
+    except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         pytest.skip(f"the npm registry cannot be reached: {error}")
     with files_of(folder) as url:
         yield url

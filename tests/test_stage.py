@@ -464,3 +464,13 @@ def test_live_does_not_scroll_the_page(page: Page) -> None:
     page.locator("input[name='gray cylinder']").check()
     expect(state(page)).to_contain_text("Finished in")
     assert page.evaluate("scrollY") == 0
+
+
+def test_live_does_not_draw_again_what_was_asked_for(page: Page, calls: list[str]) -> None:
+    page.locator("#live input").check()
+    expect(state(page)).to_contain_text("Finished in")
+    before = len(calls)
+    page.locator("#examples button").nth(1).click()  # ticks boxes, each of them a change, and draws
+    expect(state(page)).to_contain_text("Finished in")
+    page.wait_for_timeout(500)
+    assert len(calls) == before + 1

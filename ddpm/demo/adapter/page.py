@@ -101,7 +101,7 @@ def facts(**more: Any) -> str:
 
 
 def part(name: str, value: Any, template: str, **options: Any) -> gr.HTML:
-    """Build the place of a part, which the script of its name draws in; see `mount` in adapter/main.js.
+    """Build the place of a part, which the script of its name draws in; see shared/parts.js.
 
     value, options: what the script finds in `page.value` and `page.props`. template: its HTML.
     """

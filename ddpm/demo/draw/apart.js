@@ -3,7 +3,7 @@
 import { decode, paint } from "../shared/frames.js";
 import { say } from "../shared/texts.js";
 
-const REST = 150; // ms on one step before the models are asked
+const REST = 300; // ms on one step before the models are asked
 const MINUS = "\u2212";
 
 const short = (share) => Math.abs(share).toFixed(2);
@@ -16,7 +16,7 @@ export class Apart {
     document.addEventListener("localechange", () => this.parts && this.draw());
   }
 
-  // Somebody looks at step `index`, whose label is `name`; null where there is nothing to take apart yet.
+  // Somebody looks at step `index`; null where there is nothing to take apart yet.
   show(index) {
     if (index === this.wanted) return;
     this.wanted = index;
@@ -46,7 +46,7 @@ export class Apart {
     this.row("guidance", [
       ["", uncond, "stage.apart_without"],
       [`+ ${guidance} ×`, difference, "stage.apart_difference"],
-      ["=", x0, "stage.apart_guided", { guidance }],
+      ["=", x0, "stage.apart_guided"],
     ]);
     this.row("pair", [
       ["", cond, "stage.apart_with"],

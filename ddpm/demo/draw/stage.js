@@ -36,6 +36,7 @@ export function mount(element, page) {
   let waits = null; // for how many runs, and how long
   let live = false; // whether the run was asked for by a change alone: its picture counts, not the way there
   let change = null; // one that is waited with
+  let wanted = ""; // what was asked for last
 
   const refuse = (problem) => announce({ state: "refused", problem });
   const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
@@ -248,20 +249,24 @@ export function mount(element, page) {
   });
   showExample();
 
+  const key = (labels, ...rest) => JSON.stringify([data.labels.filter((name) => labels.includes(name)), ...rest]);
+
   function ask(labels, seed, ...inputs) {
     clearTimeout(change);
     live = false;
+    wanted = key(labels, seed, ...inputs);
     activity.ask("page_draw", labels, seed, inputs);
   }
 
-  // Draw what is wanted now, if it can be drawn and is not there already; a run on its way gives place.
+  // Draw what is wanted now, if it can be drawn and was not asked for; a run on its way gives place.
   function askLive(labels, seed, ...inputs) {
     clearTimeout(change);
     change = setTimeout(() => {
-      const shown = JSON.stringify(FOLLOWS.map((key) => view[key]));
-      if (refusal(labels, seed) || (activity.state === "done" && shown === JSON.stringify([labels, seed, ...inputs])))
-        return;
+      const now = key(labels, seed, ...inputs);
+      const drawn = now === wanted && (activity.busy || activity.state === "done");
+      if (drawn || refusal(labels, seed)) return;
       live = true;
+      wanted = now;
       activity.ask("page_draw", labels, seed, inputs);
     }, LIVE_PAUSE);
   }

@@ -1,7 +1,4 @@
 // Noisy pictures, a timestep and labels in, clean pictures and noise out; see ddpm/denoiser.py.
-const LABELS = 24;
-const NULL = new Float32Array(LABELS).fill(-1); // the condition that stands for no labels
-
 // model: { prediction, alphaBar, run(x, time, labels) }, see networks.js. conditions: a Float32Array(24) a picture.
 // Returns denoise(x, t), which answers with { x0, eps, pull }: pull is null where guidance is 0 or 1.
 export function denoiser(model, conditions, guidance = 1, clip = true) {
@@ -21,7 +18,7 @@ export function denoiser(model, conditions, guidance = 1, clip = true) {
       const out = await model.run(x, t / T, conditions);
       return out.map((value, i) => clean(x[i], value, alpha, sigma));
     };
-    const none = conditions.map(() => NULL);
+    const none = conditions.map((condition) => condition.map(() => -1)); // stands for no labels
     let x0 = await ask(guidance === 0 ? none : conditions);
     let pull = null;
     if (guidance !== 0 && guidance !== 1) {

@@ -5,14 +5,12 @@ import { brownian } from "./noise.js";
 import { gray, one, PIXELS, rgb, SIDE } from "./pictures.js";
 import { floats, keeping, steps, trajectory } from "./runs.js";
 import { MIXINGS } from "./samplers.js";
-import { snr } from "./schedule.js";
+import { snr, spread, timesteps } from "./schedule.js";
 import { chunk, clock, inOrder, logSnr, shown } from "./views.js";
 
 const EXAMPLE = new URL("../../example.json", import.meta.url);
 const PAUSE = 120; // ms between two views
 const GLANCE_PAUSE = 250; // ms between two looks of the evaluator at a run on its way
-const TELLING = [0.02, 0.8]; // between these shares of signal it is decided what stands where
-const LOOKED_AT = 6; // at most so many steps of a run
 
 export async function* example() {
   yield await (await fetch(EXAMPLE)).json();
@@ -24,6 +22,8 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   const scene = inOrder(labels, facts);
   const settings = { sampler, steps: count, guidance };
   const wanted = shown(count, facts);
+  const ts = timesteps(alphaBar.length - 1, count);
+  const range = [ts[0], ts.at(-1)].map((t) => logSnr(alphaBar[t]));
   const begun = performance.now();
   const about = { run: Date.now(), labels: scene, seed, ...settings, frames: wanted.size };
   const due = clock(PAUSE);
@@ -31,7 +31,6 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   const frames = [];
   const seen = new Set(); // the frames that the evaluator has looked at
   let gathered = [];
-  let range = null;
   let seconds = 0;
 
   function view(state, p) {
@@ -46,7 +45,6 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   }
 
   for await (const step of keeping(steps(own, facts.labels, [scene], seed, settings), [scene, seed, settings])) {
-    range ??= [step.t, Math.max(1, Math.round(step.t / count))].map((t) => logSnr(alphaBar[t]));
     if (!wanted.has(step.index)) continue;
     gathered.push(step);
     frames.push(step.x0);
@@ -77,7 +75,8 @@ export async function* where(studio, labels, seed, sampler, count, guidance) {
   const denoise = denoiser(own, conditions);
   const plane = SIDE * SIDE;
   const sums = scene.map(() => new Float32Array(plane));
-  const chosen = telling(run.map(({ t }) => own.alphaBar[t]));
+  const shares = run.map(({ t }) => own.alphaBar[t]);
+  const chosen = telling(shares, facts.influence);
   for (const i of chosen) {
     const { x0 } = await denoise(floats(conditions.map(() => run[i].x)), run[i].t);
     const all = one(x0, 0);
@@ -92,19 +91,12 @@ export async function* where(studio, labels, seed, sampler, count, guidance) {
   yield Object.fromEntries(scene.map((name, k) => [name, gray(sizes[k].map((value) => value / most))]));
 }
 
-// Some steps between the bounds of TELLING, evenly spread; the nearest one where none is.
-function telling(shares) {
-  const [low, high] = TELLING;
+// Some steps whose shares of signal lie between these bounds, evenly spread; the nearest one where none does.
+function telling(shares, { telling: [low, high], steps: most }) {
   const inside = [...shares.keys()].filter((i) => shares[i] >= low && shares[i] <= high);
-  if (!inside.length) {
-    const far = shares.map((share) => Math.abs(share - (low + high) / 2));
-    return [far.indexOf(Math.min(...far))];
-  }
-  const count = Math.min(LOOKED_AT, inside.length);
-  return Array.from(
-    { length: count },
-    (_, k) => inside[Math.round((k * (inside.length - 1)) / Math.max(count - 1, 1))],
-  );
+  if (inside.length) return spread(inside.length, most).map((i) => inside[i]);
+  const far = shares.map((share) => Math.abs(share - (low + high) / 2));
+  return [far.indexOf(Math.min(...far))];
 }
 
 // A step of a run taken apart: see ddpm/anatomy.py.
@@ -118,20 +110,20 @@ export async function* apart(studio, labels, seed, sampler, count, guidance, ind
   const [{ x0: uncond }, { x0: cond }] = [await predicted(0), await predicted(1)];
   const mix = next ? MIXINGS[sampler](own.alphaBar, step.t, next.t, last?.t) : null;
   const fresh = mix?.noise ? brownian([seed], snr(own.alphaBar))(step.t, next.t) : null;
-  const shown = (x) => x && rgb(x);
+  const bytes = (x, most) => x && rgb(x, 0, most);
   yield {
     t: step.t,
     s: next?.t ?? 0,
     guidance,
     mix,
-    x: rgb(step.x),
-    x0: rgb(step.x0),
-    uncond: rgb(uncond),
-    cond: rgb(cond),
-    difference: rgb(cond.map((value, i) => value - uncond[i])),
-    before: mix?.before ? rgb(last.x0) : null,
-    fresh: shown(fresh?.map((value) => value / facts.frames.eps)),
-    next: shown(next?.x),
+    x: bytes(step.x),
+    x0: bytes(step.x0),
+    uncond: bytes(uncond),
+    cond: bytes(cond),
+    difference: bytes(cond.map((value, i) => value - uncond[i])),
+    before: mix?.before ? bytes(last.x0) : null,
+    fresh: bytes(fresh, facts.frames.eps),
+    next: bytes(next?.x ?? null),
   };
 }
 
@@ -140,5 +132,5 @@ export async function* save(studio, labels, seed, sampler, count, guidance, form
   const scene = inOrder(labels, facts);
   const settings = { sampler, steps: count, guidance };
   const run = await drawn(studio, scene, seed, settings);
-  yield await file(format, run, { scene, seed, names: facts.labels, ...settings });
+  yield await file(format, run, { labels: scene, seed, names: facts.labels, ...settings });
 }

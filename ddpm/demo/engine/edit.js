@@ -1,4 +1,5 @@
 // The tab Edit: one thing of a picture changes and the rest stays. See ddpm/editing.py and edit/edit.py.
+import { decode } from "../shared/frames.js";
 import { denoiser, encode } from "./denoiser.js";
 import { normal } from "./noise.js";
 import { gray, PIXELS, SIDE } from "./pictures.js";
@@ -82,7 +83,7 @@ export async function* edit(studio, labels, seed, wanted, bytes, painted, sample
   const own = await model();
   const picture = floatsOf(bytes);
   const where = painted
-    ? Float32Array.from(bytesOf(painted), (byte) => (byte > 0 ? 1 : 0))
+    ? Float32Array.from(decode(painted), (byte) => (byte > 0 ? 1 : 0))
     : place((await difference(own, picture, [[before, after]], facts))[0], editing);
   const exchange = before.length === after.length;
   const T = own.alphaBar.length - 1;
@@ -121,10 +122,8 @@ export async function* edit(studio, labels, seed, wanted, bytes, painted, sample
   }
 }
 
-const bytesOf = (base64) => Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-
 // A picture of the page, RGB bytes in base64, in [-1, 1] with the channels first.
 function floatsOf(base64) {
-  const bytes = bytesOf(base64);
+  const bytes = decode(base64);
   return Float32Array.from({ length: PIXELS }, (_, i) => bytes[3 * (i % PLANE) + Math.floor(i / PLANE)] / 127.5 - 1);
 }

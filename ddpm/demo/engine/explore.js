@@ -3,7 +3,7 @@ import { encode } from "./denoiser.js";
 import { normal } from "./noise.js";
 import { joined, rgb } from "./pictures.js";
 import { floats, from, steps } from "./runs.js";
-import { DETERMINISTIC, slerp, turnover } from "./variations.js";
+import { slerp, turnover } from "./variations.js";
 import { clock, inOrder, verdict } from "./views.js";
 
 const PAUSE = 250; // ms between two views
@@ -42,7 +42,7 @@ export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, s
   const scenes = turnover(start, end, stops);
   const noises = seeds.map(normal);
   const x = floats(scenes.map((_, i) => slerp(...noises, i / (stops - 1))));
-  const settings = { sampler: DETERMINISTIC.includes(sampler) ? sampler : facts.walker, steps: count, guidance };
+  const settings = { sampler: facts.deterministic.includes(sampler) ? sampler : facts.walker, steps: count, guidance };
   const conditions = scenes.map((scene) => encode(scene, facts.labels));
   const run = from(
     await model(),

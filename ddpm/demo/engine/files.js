@@ -1,6 +1,7 @@
 // Files of a run to take away, the same as a server writes (ddpm/trajectory.py, ddpm/export.py).
+import { query } from "../share/recipe.js";
 import { PIXELS, rgb, SIDE } from "./pictures.js";
-import { round } from "./schedule.js";
+import { spread } from "./schedule.js";
 
 const SCALE = 4; // pixels of a film beside each other for one of its pictures, and 3/4 as many above each other
 const LARGE = 16;
@@ -11,28 +12,32 @@ const [FRAME_MS, LAST_FRAME_MS] = [60, 2000];
 
 const library = (name) => import(new URL(`../../runtime/${name}`, import.meta.url));
 
-// At most `most` of 0..length - 1, evenly spread, with the first and the last.
-function spread(length, most) {
-  const count = Math.min(length, most);
-  if (count === 1) return [length - 1];
-  return Array.from({ length: count }, (_, i) => round((i * (length - 1)) / (count - 1)));
-}
-
-// An RGB picture of rows of pictures, each pixel `across` wide and `down` high.
-function sheet(rows, across = 1, down = 1) {
-  const [width, height] = [rows[0].length * SIDE * across, rows.length * SIDE * down];
+// Rows of pictures as one of RGB bytes.
+function sheet(rows) {
+  const [width, height] = [rows[0].length * SIDE, rows.length * SIDE];
   const data = new Uint8Array(3 * width * height);
-  for (let y = 0; y < height; y++) {
-    const row = Math.floor(y / down);
-    const line = rows[Math.floor(row / SIDE)];
-    for (let x = 0; x < width; x++) {
-      const column = Math.floor(x / across);
-      const picture = line[Math.floor(column / SIDE)];
-      const from = 3 * ((row % SIDE) * SIDE + (column % SIDE));
-      for (let c = 0; c < 3; c++) data[3 * (y * width + x) + c] = picture[from + c];
+  for (const [j, row] of rows.entries()) {
+    for (const [i, picture] of row.entries()) {
+      for (let y = 0; y < SIDE; y++) {
+        data.set(picture.subarray(3 * y * SIDE, 3 * (y + 1) * SIDE), 3 * ((j * SIDE + y) * width + i * SIDE));
+      }
     }
   }
   return { width, height, data };
+}
+
+// The same with each pixel `scale` wide and 3/4 of that high. channels: bytes of a pixel.
+function enlarged({ width, height, data }, scale, channels = 3) {
+  const large = { width: width * scale, height: (height * scale * 3) / 4 };
+  const bytes = new Uint8Array(channels * large.width * large.height);
+  for (let y = 0; y < large.height; y++) {
+    const line = Math.floor((4 * y) / (3 * scale)) * width;
+    for (let x = 0; x < large.width; x++) {
+      const from = channels * (line + Math.floor(x / scale));
+      for (let c = 0; c < channels; c++) bytes[channels * (y * large.width + x) + c] = data[from + c];
+    }
+  }
+  return { ...large, data: bytes };
 }
 
 const CRC = Uint32Array.from({ length: 256 }, (_, byte) => {
@@ -106,20 +111,20 @@ async function gif(run) {
   const chosen = spread(run.length, FILM_FRAMES);
   for (const [i, k] of chosen.entries()) {
     const halves = [run[k].x, run[k].x0].map((x) => palettized(rgb(x), quantize));
-    const first = halves[0].palette.length;
-    const [across, down] = [SCALE, (SCALE * 3) / 4];
-    const [width, height] = [2 * SIDE * across, SIDE * down];
-    const pixels = new Uint8Array(width * height);
-    for (let y = 0; y < height; y++) {
-      for (let x = 0; x < width; x++) {
-        const column = Math.floor(x / across);
-        const right = column >= SIDE;
-        const at = Math.floor(y / down) * SIDE + (column % SIDE);
-        pixels[y * width + x] = right ? first + halves[1].pixels[at] : halves[0].pixels[at];
-      }
+    const palette = halves.flatMap((half) => half.palette);
+    const data = new Uint8Array(2 * SIDE * SIDE); // places in the palette, the clean picture on the right
+    for (let y = 0; y < SIDE; y++) {
+      const line = halves.map(({ pixels }) => pixels.subarray(y * SIDE, (y + 1) * SIDE));
+      data.set(line[0], 2 * y * SIDE);
+      const first = halves[0].palette.length;
+      data.set(
+        line[1].map((place) => first + place),
+        (2 * y + 1) * SIDE,
+      );
     }
-    const palette = [...halves[0].palette, ...halves[1].palette];
-    film.writeFrame(pixels, width, height, { palette, delay: i === chosen.length - 1 ? LAST_FRAME_MS : FRAME_MS });
+    const frame = enlarged({ width: 2 * SIDE, height: SIDE, data }, SCALE, 1);
+    const delay = i === chosen.length - 1 ? LAST_FRAME_MS : FRAME_MS;
+    film.writeFrame(frame.data, frame.width, frame.height, { palette, delay });
   }
   film.finish();
   return [film.bytes()];
@@ -144,7 +149,7 @@ function strings(shape, words) {
 }
 
 // Every step as arrays, see `Trajectory.save_npz`.
-async function npz(run, { scene, seed, names, sampler, steps, guidance }) {
+async function npz(run, { labels, seed, names, sampler, steps, guidance }) {
   const { zipSync } = await library("fflate.js");
   const images = (key) => {
     const all = new Float32Array(run.length * PIXELS);
@@ -162,7 +167,7 @@ async function npz(run, { scene, seed, names, sampler, steps, guidance }) {
     labels: npy(
       "|u1",
       [1, names.length],
-      Uint8Array.from(names, (name) => scene.includes(name)),
+      Uint8Array.from(names, (name) => labels.includes(name)),
     ),
     label_names: strings([names.length], names),
     seeds: whole([1], [seed], "<u8"),
@@ -175,22 +180,13 @@ async function npz(run, { scene, seed, names, sampler, steps, guidance }) {
   ];
 }
 
-function query({ scene, seed, sampler, steps, guidance }) {
-  const labels = scene.map((label) => label.replace(" ", "+")).join();
-  return `labels=${labels}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}`;
-}
-
-const [ACROSS, DOWN] = [SCALE, (SCALE * 3) / 4];
-const result = (run, across, down) => sheet([[rgb(run.at(-1).x0)]], across, down);
-const strip = (run) => {
-  const chosen = spread(run.length, COLUMNS).map((i) => run[i]);
-  return sheet([chosen.map(({ x }) => rgb(x)), chosen.map(({ x0 }) => rgb(x0))], ACROSS, DOWN);
-};
+const result = (run) => sheet([[rgb(run.at(-1).x0)]]);
+const strip = (run) => sheet(["x", "x0"].map((key) => spread(run.length, COLUMNS).map((i) => rgb(run[i][key]))));
 
 const WRITERS = {
   png: [(run, about) => png(result(run), query(about)), ".png", "image/png"],
-  large: [(run, about) => png(result(run, LARGE, (LARGE * 3) / 4), query(about)), "_large.png", "image/png"],
-  strip: [(run, about) => png(strip(run), query(about)), "_strip.png", "image/png"],
+  large: [(run, about) => png(enlarged(result(run), LARGE), query(about)), "_large.png", "image/png"],
+  strip: [(run, about) => png(enlarged(strip(run), SCALE), query(about)), "_strip.png", "image/png"],
   gif: [gif, ".gif", "image/gif"],
   npz: [npz, ".npz", "application/octet-stream"],
 };
@@ -198,6 +194,6 @@ const WRITERS = {
 // A run's file in a format, under a name such as red-cube_cyan-sphere_seed7.gif. run: { t, x, x0 } a step.
 export async function file(format, run, about) {
   const [write, ending, type] = WRITERS[format];
-  const objects = about.scene.map((label) => label.replace(" ", "-")).join("_");
+  const objects = about.labels.map((label) => label.replace(" ", "-")).join("_");
   return { orig_name: `${objects}_seed${about.seed}${ending}`, data: new Blob(await write(run, about), { type }) };
 }

@@ -97,7 +97,9 @@ export class Networks {
   session({ file, bytes }) {
     return this.once(file, async () => {
       const [provider, data] = await Promise.all([this.runtime(), this.bytes(file, bytes)]);
-      return this.created(data, provider);
+      const session = await this.created(data, provider);
+      this.kept.delete(`bytes of ${file}`); // it has a copy of its own
+      return session;
     });
   }
 
@@ -165,12 +167,16 @@ export class Networks {
   // The bytes of a file. bytes: how many there will be.
   async fetch(folder, file, bytes = 0) {
     const address = new URL(file, folder);
-    const answer = await fetch(address).catch(() => ({ ok: false }));
-    if (!answer.ok) throw new Missing(address);
-    const data = new Uint8Array(await new Response(answer.body.pipeThrough(this.counter(file, bytes))).arrayBuffer());
-    this.coming.delete(file);
-    if (!this.coming.size) this.progress(null);
-    return data;
+    try {
+      const answer = await fetch(address);
+      if (!answer.ok) throw new Error(answer.statusText);
+      return new Uint8Array(await new Response(answer.body.pipeThrough(this.counter(file, bytes))).arrayBuffer());
+    } catch {
+      throw new Missing(address);
+    } finally {
+      this.coming.delete(file);
+      if (!this.coming.size) this.progress(null);
+    }
   }
 
   counter(file, bytes) {

@@ -7,6 +7,13 @@ export function round(x) {
   return down % 2 ? down + 1 : down;
 }
 
+// At most `most` of 0..length - 1, evenly spread, with the first and the last.
+export function spread(length, most) {
+  const count = Math.min(length, most);
+  if (count === 1) return [length - 1];
+  return Array.from({ length: count }, (_, i) => round((i * (length - 1)) / (count - 1)));
+}
+
 export const snr = (alphaBar) => alphaBar.map((share) => share / (1 - share));
 
 // n of 1..start, evenly spaced and falling from it ("trailing" spacing, Lin et al. 2024, table 2).

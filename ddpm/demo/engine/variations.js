@@ -1,8 +1,6 @@
 // Ways to move among a model's pictures, see ddpm/variations.py.
 import { round } from "./schedule.js";
 
-export const DETERMINISTIC = ["ddim", "dpm++"];
-
 // Walk along the great circle from noise a to noise b (Shoemake 1985), by a share in 0..1.
 export function slerp(a, b, share) {
   const dot = (u, v) => u.reduce((sum, value, i) => sum + value * v[i], 0);

@@ -1,10 +1,16 @@
-// Reads what a PNG of ours follows from: its text chunk "ddpm", the query of a link (see ddpm/recipe.py). The format:
+// What a picture follows from, as the query of a link (see ddpm/recipe.py); a PNG of ours carries it as text chunk "ddpm":
 // a signature of 8 bytes, then chunks of length, type, data and checksum (PNG specification, section 5).
 const SIGNATURE = "\x89PNG\r\n\x1a\n";
 const KEYWORD = "ddpm\0";
 const MOST = 10 * 2 ** 20; // bytes
 
-// The query, or null where the file carries none.
+// labels=red+cube,cyan+sphere&seed=7&...: read by restore.js.
+export function query({ labels, seed, sampler, steps, guidance }) {
+  const names = labels.map((label) => label.replace(" ", "+")).join();
+  return `labels=${names}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}`;
+}
+
+// The query of a file, or null where the file carries none.
 export async function recipe(file) {
   if (file.size > MOST) return null;
   const bytes = new Uint8Array(await file.arrayBuffer());

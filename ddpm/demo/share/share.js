@@ -6,7 +6,7 @@ import { paint } from "../shared/frames.js";
 import { follow } from "../shared/runs.js";
 import { sheet } from "../shared/svg.js";
 import { label, labels as names, say, text } from "../shared/texts.js";
-import { recipe } from "./recipe.js";
+import { query, recipe } from "./recipe.js";
 
 const REMEMBERED = 24; // runs of this visit
 
@@ -58,23 +58,15 @@ export function mount(element, page) {
     draw();
   }
 
-  // labels=red+cube,cyan+sphere&seed=7&...: read by restore.js.
-  function query() {
-    const values = { ...run, labels: run.labels.map((label) => label.replace(" ", "+")).join() };
-    return data.keys
-      .map((key) => `${key}=${key === "labels" ? values.labels : encodeURIComponent(values[key])}`)
-      .join("&");
-  }
-
   // The address of this page with the run in it; what else stands there, such as the language, stays.
   function address() {
     const others = new URLSearchParams(location.search);
     data.keys.forEach((key) => others.delete(key));
-    return `?${[query(), others].map(String).filter(Boolean).join("&")}`;
+    return `?${[query(run), others].map(String).filter(Boolean).join("&")}`;
   }
 
   async function copyLink() {
-    const link = `${location.origin}${location.pathname}?${query()}`;
+    const link = `${location.origin}${location.pathname}?${query(run)}`;
     try {
       await navigator.clipboard.writeText(link);
       say(part("status"), "share.copied");
@@ -109,15 +101,15 @@ export function mount(element, page) {
 
   // Set everything to what a picture follows from; the server is not asked until it is drawn again.
   async function open(file) {
-    const query = await recipe(file).catch(() => null);
-    if (query === null) return say(part("status"), "share.no_recipe", { name: file.name.slice(0, 60) });
-    page.value = { query, source: "picture" };
+    const found = await recipe(file).catch(() => null);
+    if (found === null) return say(part("status"), "share.no_recipe", { name: file.name.slice(0, 60) });
+    page.value = { query: found, source: "picture" };
     page.emit("click");
   }
 
   // The runs of this visit, the newest first; a click draws one again.
   function remember(picture) {
-    const mine = query();
+    const mine = query(run);
     const runs = part("history");
     [...runs.children].find((thumb) => thumb.dataset.query === mine)?.remove();
     const thumb = document.createElement("button");

@@ -28,7 +28,7 @@ export async function savePicture(root, name) {
     const { color, font } = getComputedStyle(element);
     Object.assign(context, { fillStyle: color, font });
     const box = element.getBoundingClientRect();
-    context.fillText(element.textContent.trim(), box.left - left, box.top - top + 2);
+    context.fillText(element.textContent.trim(), box.left - left, box.top - top + 2, box.width);
   }
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(await new Promise((resolve) => sheet.toBlob(resolve)));

@@ -14,7 +14,7 @@ import onnx
 import torch
 from torch import nn
 
-from ddpm import IMAGE_SHAPE, editing
+from ddpm import IMAGE_SHAPE, editing, influence
 from ddpm.demo.experiments import WALKER
 from ddpm.demo.frames import EPS_RANGE, PULL_RANGE, SHOWN
 from ddpm.demo.models import Models
@@ -23,6 +23,7 @@ from ddpm.demo.verdicts import THRESHOLD
 from ddpm.labels import LABELS, NUM_LABELS
 from ddpm.networks.staged import Staged
 from ddpm.schedule import NoiseSchedule
+from ddpm.variations import DETERMINISTIC
 
 OPSET = 17
 SMALL = 1024
@@ -34,7 +35,7 @@ def write_networks(models: Models, evaluator: nn.Module, folder: Path) -> dict[s
 
     models: for each model what it predicts, the name of its schedule, its own settings, and its networks: file, bytes
     and until which share of T each is asked. schedules: alpha_bar (T + 1,) by name. evaluator: its file and bytes.
-    threshold, walker, editing, frames: as in `verdicts`, `experiments`, `ddpm.editing` and `frames`.
+    The rest are constants of the Python that the scripts follow.
     """
     found: dict[str, Any] = {}
     schedules: dict[str, list[float]] = {}
@@ -62,6 +63,8 @@ def write_networks(models: Models, evaluator: nn.Module, folder: Path) -> dict[s
         "evaluator": judge,
         "threshold": THRESHOLD,
         "walker": WALKER,
+        "deterministic": DETERMINISTIC,
+        "influence": {"telling": influence.TELLING, "steps": influence.STEPS},
         "editing": {
             "looks": editing.LOOKS,
             "rounds": editing.ROUNDS,
