@@ -1,34 +1,27 @@
-// Pictures of a part as one PNG: as they stand there, twice as large, with the words that belong to them.
-const SCALE = 2;
-const MARGIN = 12;
-const WORDS = '[data-part="name"], [data-part="place"], [data-part="seed"], .difference figcaption';
-
-const seen = (root, selector) => [...root.querySelectorAll(selector)].filter((element) => element.offsetWidth);
+// The pictures of a part as one PNG for slides, in rows, each above its caption.
+const WIDTH = 384;
+const GAP = 24;
+const LINE = 36; // for a caption
+const COLUMNS = 4;
 
 export async function savePicture(root, name) {
-  const pictures = seen(root, "canvas");
-  const words = seen(root, WORDS);
-  const boxes = [...pictures, ...words].map((element) => element.getBoundingClientRect());
-  const left = Math.min(...boxes.map((box) => box.left)) - MARGIN;
-  const top = Math.min(...boxes.map((box) => box.top)) - MARGIN;
+  const pictures = [...root.querySelectorAll("canvas:not(.facts canvas, .stroll canvas)")];
+  const height = (WIDTH * pictures[0].clientHeight) / pictures[0].clientWidth; // 4:3, or raw pixels
+  const columns = Math.min(COLUMNS, pictures.length);
   const sheet = document.createElement("canvas");
-  sheet.width = SCALE * (Math.max(...boxes.map((box) => box.right)) + MARGIN - left);
-  sheet.height = SCALE * (Math.max(...boxes.map((box) => box.bottom)) + MARGIN - top);
+  sheet.width = columns * (WIDTH + GAP) + GAP;
+  sheet.height = Math.ceil(pictures.length / columns) * (height + LINE + GAP) + GAP;
   const context = sheet.getContext("2d");
-  context.scale(SCALE, SCALE);
+  const { color, fontFamily } = getComputedStyle(root);
   context.fillStyle = getComputedStyle(document.querySelector("#views")).backgroundColor;
   context.fillRect(0, 0, sheet.width, sheet.height);
-  context.imageSmoothingEnabled = false;
-  for (const picture of pictures) {
-    const box = picture.getBoundingClientRect();
-    context.drawImage(picture, box.left - left, box.top - top, box.width, box.height);
-  }
-  context.textBaseline = "top";
-  for (const element of words) {
-    const { color, font } = getComputedStyle(element);
-    Object.assign(context, { fillStyle: color, font });
-    const box = element.getBoundingClientRect();
-    context.fillText(element.textContent.trim(), box.left - left, box.top - top + 2, box.width);
+  Object.assign(context, { imageSmoothingEnabled: false, fillStyle: color, font: `20px ${fontFamily}` });
+  for (const [i, picture] of pictures.entries()) {
+    const x = GAP + (i % columns) * (WIDTH + GAP);
+    const y = GAP + Math.floor(i / columns) * (height + LINE + GAP);
+    context.drawImage(picture, x, y, WIDTH, height);
+    const caption = picture.closest("figure, button").querySelector('figcaption, [data-part="seed"]');
+    context.fillText(caption?.textContent.trim().replace(/\s+/g, " ") ?? "", x, y + height + LINE - 8, WIDTH);
   }
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(await new Promise((resolve) => sheet.toBlob(resolve)));
