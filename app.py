@@ -52,8 +52,9 @@ def build_demo(
     first_example = picker.EXAMPLES[0]
     demo = gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600))
     check = limits.leaving(demo)
-    studio = Studio(pipeline, evaluator, glance, check, zero.lend(str(folder), check) if folder else None)
-    models = Models(studio.pipeline, CHECKPOINTS, check)
+    elsewhere = zero.lend(str(folder), check) if folder else None
+    studio = Studio(pipeline, evaluator, glance, check, elsewhere, CHECKPOINTS)
+    models = studio.models
 
     with demo:
         gr.HTML(asset("shared/intro.html"), apply_default_css=False, elem_id="intro")
@@ -76,12 +77,13 @@ def build_demo(
 
             with gr.Column(elem_id="settings"):
                 gr.HTML(asset("picker/settings.html"), apply_default_css=False)
-                presets = share.preset_buttons(pipeline.config)
+                presets = share.preset_buttons(models.configs)
+                model = settings.model_choice(models.configs)
                 with gr.Row(elem_id="seed"):
                     seed = settings.seed_number()
                     dice = gr.Button(text("settings.dice"), elem_id="dice")
                 sampler = settings.sampler_choice(pipeline.config)
-                steps = settings.steps_choice(pipeline.config)
+                steps = settings.steps_choice(models.configs)
                 guidance = settings.guidance_slider(pipeline.config)
 
             with gr.Tabs(elem_id="views"):
@@ -89,11 +91,11 @@ def build_demo(
                     stage()
                     files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
-                    compare_tab(studio, models, rows, scene, seed)
+                    compare_tab(studio, rows, scene, seed)
                 with gr.Tab(text("edit.title"), id="edit"):
-                    edit_tab(studio, seed, [sampler, steps, guidance])
+                    edit_tab(studio, seed, [sampler, steps, guidance, model])
                 with gr.Tab(text("page.explore"), id="explore"):
-                    page = Page(studio, scene, seed, [sampler, steps, guidance])
+                    page = Page(studio, scene, seed, [sampler, steps, guidance, model])
                     with gr.Tabs(elem_id="explore"):
                         with gr.Tab(text("gallery.title"), id="gallery"):
                             gallery_part(page)
@@ -103,10 +105,14 @@ def build_demo(
         lesson(pipeline, folder)
 
         # What the browser does by itself.
-        inputs = [scene, seed, sampler, steps, guidance]
+        controls = share.Controls(rows, seed, sampler, steps, guidance, model)
+        inputs = [scene, seed, *controls.settings]
+        model.input(None, model, [sampler, steps, guidance], js=settings.suiting(models.configs))
         collected = gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
         collected.then(None, [live, *inputs], js=picker.LIVE)
-        changes = [live.click, seed.change, sampler.change, steps.change, guidance.change]
+        turned = live.click(None, [live, *controls.settings], controls.settings, js=share.live_settings(models.configs))
+        turned.then(None, [live, *inputs], js=picker.LIVE)
+        changes = [seed.change, sampler.change, steps.change, guidance.change, model.change]
         gr.on(changes, None, [live, *inputs], js=picker.LIVE)
         clear.click(None, None, rows, js=picker.CLEAR)
         dice.click(None, None, seed, js=settings.DICE)
@@ -118,9 +124,8 @@ def build_demo(
         endpoint("apart", studio.apart)
         generate.click(None, inputs, js=ask("stage"))
         examples.click(None, examples, [*rows, scene], js=picker.SPREAD).then(None, inputs, js=ask("stage"))
-        controls = share.Controls(rows, seed, sampler, steps, guidance)
         share.connect(demo, studio, files, notice, presets, experiments, controls, scene)
-        add_endpoints(demo, studio, models)
+        add_endpoints(demo, studio)
 
     return demo.queue(max_size=limits.MAX_QUEUE, api_open=False)
 

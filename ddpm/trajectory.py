@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
 from ddpm.export import File, enlarge, write_file, write_gif, write_mp4
@@ -32,7 +33,7 @@ class Trajectory:
     scenes: N lists of labels. seed: image i was drawn with seed + i. settings: how it was sampled.
     timesteps: S of 1..T, descending.
     x: the noisy images that the network saw, x0: the clean ones it predicted, float32 (S, N, 3, 64, 64) each; x0[-1] is
-    the result.
+    the result. model: the name of the bundled model that drew it, None for the page's own, see `ddpm.recipe`.
     """
 
     scenes: Sequence[Sequence[str]]
@@ -41,14 +42,20 @@ class Trajectory:
     timesteps: tuple[int, ...]
     x: Tensor
     x0: Tensor
+    model: str | None = None
 
     @classmethod
     def collect(
-        cls, steps: Iterable[Step], scenes: Sequence[Sequence[str]], seed: int, settings: Settings
+        cls,
+        steps: Iterable[Step],
+        scenes: Sequence[Sequence[str]],
+        seed: int,
+        settings: Settings,
+        model: str | None = None,
     ) -> Trajectory:
         """Run a stream (or the part of it that `steps` gives) to its end and keep it all, on the CPU.
 
-        scenes, seed, settings: those that the stream was made with. Raises ValueError for a stream without steps.
+        scenes, seed, settings, model: those that the stream was made with. Raises ValueError for one without steps.
         """
         timesteps: list[int] = []
         for step in steps:
@@ -58,7 +65,7 @@ class Trajectory:
             timesteps.append(step.t)
         if not timesteps:
             raise ValueError("a trajectory needs at least one step")
-        return cls(scenes, seed, settings, tuple(timesteps), x[: len(timesteps)], x0[: len(timesteps)])
+        return cls(scenes, seed, settings, tuple(timesteps), x[: len(timesteps)], x0[: len(timesteps)], model)
 
     def emergence(self, evaluator: Callable[[Tensor], Tensor]) -> Tensor:
         """Judge the predicted clean images of every step: probabilities (S, N, 24). evaluator: an `Evaluator`."""
@@ -79,17 +86,17 @@ class Trajectory:
 
         The file carries what it follows from, see `ddpm.recipe`; so do the large picture and the film strip.
         """
-        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        info = self._png_info(image)
         write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG", pnginfo=info))
 
     def save_large_png(self, file: File, image: int = 0) -> None:
         """Write the result of one image as PNG for slides, 1024x768, each of its pixels as a block."""
-        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        info = self._png_info(image)
         write_file(file, lambda path: enlarge(to_picture(self.x0[-1, image]), 16).save(path, "PNG", pnginfo=info))
 
     def save_strip(self, file: File, image: int = 0, columns: int = 10) -> None:
         """Write the film strip of one image as PNG."""
-        info = png_info(self.scenes[image], self.seed + image, self.settings)
+        info = self._png_info(image)
         write_file(file, lambda path: self.film_strip(image, columns).save(path, "PNG", pnginfo=info))
 
     def save_gif(self, file: File, image: int = 0) -> None:
@@ -133,6 +140,9 @@ class Trajectory:
         from ddpm import plots
 
         return plots.emergence(self.timesteps, chances[:, image], self.scenes[image], schedule)
+
+    def _png_info(self, image: int) -> PngInfo:
+        return png_info(self.scenes[image], self.seed + image, self.settings, self.model)
 
     def _film(self, image: int) -> list[Image.Image]:
         return [self._pair(i, image) for i in spread(len(self.timesteps), FILM_FRAMES)]

@@ -13,6 +13,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import ValidationError
 from PIL import Image
 
+from app import CHECKPOINTS
 from ddpm import Pipeline
 from ddpm.labels import LABELS
 from ddpm.trajectory import to_picture, to_uint8
@@ -50,7 +51,24 @@ def test_generate_returns_the_picture_of_the_pipeline_and_a_report(client: Clien
         "sampler": "dpm++",
         "steps": 4,
         "guidance": 3.0,
+        "model": None,
     }
+
+
+def test_another_bundled_model_draws_where_it_is_named(client: Client) -> None:
+    file, report = client.predict(["red cube"], 7, "ddim", 2, 1.0, "report", api_name="/generate")
+    other = Pipeline.from_pretrained(CHECKPOINTS / "report", "cpu")
+    wanted = to_uint8(other.generate([["red cube"]], 7, "ddim", 2, 1.0)[0])
+    np.testing.assert_array_equal(pixels(file), wanted)
+    assert (report["model"], report["steps"]) == ("report", 2)
+    with Image.open(file) as picture:
+        assert picture.text == {  # type: ignore[attr-defined]
+            "ddpm": "labels=red+cube&seed=7&sampler=ddim&steps=2&guidance=1&model=report"
+        }
+    pictures = client.predict(["red cube"], 7, 1, "ddim", 2, 1.0, "report", api_name="/gallery")[1]
+    np.testing.assert_array_equal(pixels(pictures[0]), pixels(file))
+    with pytest.raises(ValidationError, match="(?i)model .none. is unknown; allowed are tiny, "):
+        client.predict(["red cube"], 7, "ddim", 2, 1.0, "none", api_name="/generate")
 
 
 def test_defaults_are_the_models_own(client: Client, pipeline: Pipeline) -> None:
@@ -251,7 +269,7 @@ def test_every_endpoint_is_typed_and_described(endpoints: dict[str, Any]) -> Non
         for parameter in endpoint["parameters"]:
             assert parameter["python_type"]["type"] not in ("", "Any")
     names = [parameter["parameter_name"] for parameter in endpoints["/generate"]["parameters"]]
-    assert names == ["labels", "seed", "sampler", "steps", "guidance"]
+    assert names == ["labels", "seed", "sampler", "steps", "guidance", "model"]
     assert [value["python_type"]["type"] for value in endpoints["/where"]["returns"][:2]] == [
         "filepath",
         "dict(str, filepath)",

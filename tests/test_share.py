@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from playwright.sync_api import Locator, Page, expect
 
+from app import CHECKPOINTS
 from ddpm import Pipeline, recipe
 from ddpm.demo.share.share import EXPERIMENTS, PRESET_SETTINGS
 from ddpm.demo.texts import TEXTS
@@ -30,6 +31,15 @@ def save(page: Page, name: str, folder: Path) -> Path:
     path = folder / download.value.suggested_filename
     download.value.save_as(path)
     return path
+
+
+def choose_model(page: Page, name: str) -> None:
+    choice = page.locator("#settings .model")
+    if choice.locator("select").count():  # on the page without a server
+        choice.locator("select").select_option(name)
+    else:
+        choice.locator("input").click()
+        page.get_by_role("option", name=name, exact=True).click()
 
 
 def draw(page: Page, *labels: str) -> None:
@@ -92,6 +102,32 @@ def test_the_link_restores_labels_seed_and_settings(page: Page) -> None:
     generate(page).click()
     expect(part(page, "run")).to_contain_text("red cube, cyan sphere; seed 7; DPM-Solver++, 10 steps")
     expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.everywhere
+def test_another_model_is_chosen_with_settings_of_its_own_and_named_by_the_link(
+    page: Page, address: str, tmp_path: Path
+) -> None:
+    page.goto(f"{address}?labels=red+cube&seed=3&sampler=ddim&steps=2&guidance=1&model=default&lang=en")
+    words = "red cube; seed 3; model default, DDIM, 2 steps, guidance 1"
+    expect(part(page, "run")).to_have_text(words)
+    query = "labels=red+cube&seed=3&sampler=ddim&steps=2&guidance=1&model=default"
+    assert page.url.endswith(f"?{query}&lang=en")
+    with Image.open(save(page, "Picture", tmp_path)) as picture:
+        assert picture.text == {"ddpm": query}  # type: ignore[attr-defined]
+        found = np.asarray(picture).astype(int)
+    other = Pipeline.from_pretrained(CHECKPOINTS / "default", "cpu")
+    wanted = to_uint8(other.generate([["red cube"]], 3, "ddim", 2, 1.0)[0]).astype(int)
+    assert np.abs(found - wanted).mean() < 3  # in another precision, perhaps
+    choose_model(page, "tiny")
+    expect(page.get_by_label(str(STEPS), exact=True)).to_be_checked()
+    generate(page).click()
+    expect(part(page, "run")).to_have_text(f"red cube; seed 3; DDIM, {STEPS} steps, guidance 2")
+    assert "model" not in page.url
+    page.locator("#share [data-role=history] button").nth(1).click()
+    expect(part(page, "run")).to_have_text(words)
+    page.goto(f"{address}?labels=red+cube&model=other&lang=en")
+    expect(page.locator("#notice .problem")).to_contain_text("The model “other” is none of tiny, ")
 
 
 @pytest.mark.everywhere

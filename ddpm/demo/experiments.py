@@ -129,22 +129,26 @@ def _in_step(runs: Sequence[Iterator[Step]]) -> Iterator[Progress]:
 
 
 def gallery(
-    studio: Studio, scene: Sequence[str], seed: int, count: int, settings: Settings
+    studio: Studio, scene: Sequence[str], seed: int, count: int, settings: Settings, model: str | None = None
 ) -> Iterator[Pictures | Wait]:
     """Draw 1 to 16 pictures of the same labels in one batch, with the seeds from `seed` on; the last has the verdicts.
 
-    A `Wait` may come before the first. Raises ValueError or LabelError before the first step.
+    model: the name of one of the studio's, here and below. A `Wait` may come before the first. Raises ValueError or
+    LabelError before the first step.
     """
     scene = requested(scene)
     whole("pictures", 1, MAX_GALLERY)(count)
     check_work(settings.steps, count)
     seeds = tuple(range(seed, seed + count))
-    steps = studio.pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
+    pipeline = studio.models.get(model)
+    steps = pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
     pictures = _pictures(studio.evaluator, steps, [scene] * count, seeds)
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
-def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Settings) -> Iterator[Pictures | Wait]:
+def walk_pictures(
+    studio: Studio, start: End, end: End, count: int, settings: Settings, model: str | None = None
+) -> Iterator[Pictures | Wait]:
     """Draw 5 to 16 pictures on the way from one scene and seed to another, see `ddpm.variations.walk`.
 
     settings: DPM-Solver++ takes the place of a sampler that is not deterministic, see `walking`. Each picture is judged
@@ -155,7 +159,7 @@ def walk_pictures(studio: Studio, start: End, end: End, count: int, settings: Se
     check_seed(end[1])
     whole("stops", MIN_STOPS, MAX_STOPS)(count)
     check_work(settings.steps, count)
-    steps = walk_steps(studio.pipeline, (first, start[1]), (last, end[1]), count, walking(settings))
+    steps = walk_steps(studio.models.get(model), (first, start[1]), (last, end[1]), count, walking(settings))
     pictures = _pictures(studio.evaluator, steps, turnover(first, last, count))
     return _in_turn(studio.room, settings.steps * count, pictures)
 

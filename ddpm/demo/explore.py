@@ -33,7 +33,7 @@ class Page:
     studio: Studio
     scene: gr.HTML
     seed: gr.Number
-    settings: Sequence[gr.components.Component]  # sampler, steps, guidance
+    settings: Sequence[gr.components.Component]  # sampler, steps, guidance, model
 
 
 def labels_choice(label: Any, **options: Any) -> gr.Dropdown:

@@ -1,4 +1,4 @@
-"""The models that a comparison can choose from: the page's own, and those of the bundled folders."""
+"""The models that can be chosen: the page's own, and those of the bundled folders."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ class Models:
     """Pipelines by name, each loaded when it is first asked for, and then kept.
 
     own: the page's model, which comes first, under the name in its config. folder: holds a folder for each bundled
-    model; the one that is the page's own is not offered twice, and another of its name is called "NAME (bundled)".
-    What cannot be read is left out, with a line in the log.
+    model, None for no others; the one that is the page's own is not offered twice, and another of its name is called
+    "NAME (bundled)". What cannot be read is left out, with a line in the log.
     """
 
-    def __init__(self, own: Pipeline, folder: Path, check: Callable[[], None] | None = None) -> None:
+    def __init__(self, own: Pipeline, folder: Path | None, check: Callable[[], None] | None = None) -> None:
         """check: see `Pipeline.shared`, for the models of the folder."""
         self._check = check
         self._lock = threading.Lock()
         self._loaded = {own.config.name: own}
         self._folders: dict[str, Path] = {}
         self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
-        for path in _bundled(folder):
+        for path in _bundled(folder) if folder else ():
             try:
                 config = checkpoint.read_config(path)
             except checkpoint.CheckpointError as error:
@@ -50,15 +50,23 @@ class Models:
         """What `get` takes; the first is the page's own."""
         return tuple(self.configs)
 
+    def other(self, name: str | None) -> str | None:
+        """Return the name, or None where it is that of the page's own model. Raises ValueError as `get` does."""
+        return None if self._known(name) == self.names[0] else name
+
     def get(self, name: str | None = None) -> Pipeline:
         """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
-        name = self.names[0] if name is None else name
-        if not isinstance(name, str) or name not in self.configs:
-            raise ValueError(f"model {brief(name)} is unknown; allowed are {', '.join(self.names)}")
+        name = self._known(name)
         with self._lock:
             if name not in self._loaded:
                 self._loaded[name] = Pipeline.from_pretrained(self._folders[name], zero.DEVICE).shared(self._check)
             return self._loaded[name]
+
+    def _known(self, name: str | None) -> str:
+        name = self.names[0] if name is None else name
+        if not isinstance(name, str) or name not in self.configs:
+            raise ValueError(f"model {brief(name)} is unknown; allowed are {', '.join(self.names)}")
+        return name
 
 
 def _bundled(folder: Path) -> list[Path]:

@@ -30,8 +30,11 @@ View = dict[str, Any]
 HOME = Path(__file__).parent.parent
 _GRADIO_ASSETS = Path(gr.__file__).parent / "templates" / "frontend" / "assets"
 
-KEYS = ("labels", "seed", "sampler", "steps", "guidance")
-"""What a run follows from: what a link holds, and what the stage says of the run that it shows."""
+KEYS = ("labels", "seed", "sampler", "steps", "guidance", "model")
+"""What a run follows from: what a link holds, and what the stage says of the run that it shows.
+
+The model is null for the page's own, which a link does not name.
+"""
 
 
 def asset(name: str) -> str:

@@ -40,6 +40,7 @@ class Drawing:
             "sampler": lambda name: settings(sampler=name),
             "steps": lambda number: settings(steps=number),
             "guidance": lambda number: settings(guidance=number),
+            "model": studio.models.other,
             "format": one_of("format", FORMATS),
             "picture": self._check_upload,
         }
@@ -52,6 +53,7 @@ class Drawing:
         sampler: Sampler | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        model: str | None = None,
     ) -> tuple[File, Report]:
         """Draw a 64x64 picture of a scene of colored objects with a diffusion model, and let an evaluator judge it.
 
@@ -63,14 +65,16 @@ class Drawing:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
         Returns:
             The picture, a PNG file.
             A report: labels found, missing and unrequested with the evaluator's probabilities, and the settings used.
         """
-        scene, settings = check(labels), self.studio.pipeline.settings(sampler, steps, guidance)
-        x0 = self.studio.trajectory(scene, seed, settings).x0[-1]
-        picture = picture_file(self.owner, to_picture(x0[0]), info=png_info(scene, seed, settings))
-        return picture, report(scene, seed, settings, self.studio.evaluator(x0)[0])
+        scene, settings = check(labels), self.studio.models.get(model).settings(sampler, steps, guidance)
+        x0 = self.studio.trajectory(scene, seed, settings, model).x0[-1]
+        about = scene, seed, settings, self.studio.models.other(model)
+        picture = picture_file(self.owner, to_picture(x0[0]), info=png_info(*about))
+        return picture, report(*about, self.studio.evaluator(x0)[0])
 
     def trajectory(
         self,
@@ -80,6 +84,7 @@ class Drawing:
         steps: int | None = None,
         guidance: float | None = None,
         format: Format = "strip",
+        model: str | None = None,
     ) -> File:
         """Draw a scene and return how it came out of noise, as a film strip, a film or data.
 
@@ -90,11 +95,12 @@ class Drawing:
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
             format: png (the picture), strip (PNG of ten moments), gif, mp4, or npz (every step, for numpy.load).
+            model: The name of a bundled model; the page's if left out.
         Returns:
             The file.
         """
-        settings = self.studio.pipeline.settings(sampler, steps, guidance)
-        return run_file(self.owner, self.studio.trajectory(labels, seed, settings), format)
+        settings = self.studio.models.get(model).settings(sampler, steps, guidance)
+        return run_file(self.owner, self.studio.trajectory(labels, seed, settings, model), format)
 
     def emergence(
         self,
@@ -103,6 +109,7 @@ class Drawing:
         sampler: Sampler | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        model: str | None = None,
     ) -> Emergence:
         """Draw a scene and tell when its objects emerge: the evaluator's probability of each object at every step.
 
@@ -112,13 +119,14 @@ class Drawing:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
         Returns:
             Lists with one entry a step, from noise to picture: timesteps, log_snr, and probabilities for all 24 labels.
         """
-        settings = self.studio.pipeline.settings(sampler, steps, guidance)
-        run = self.studio.trajectory(labels, seed, settings)
+        settings = self.studio.models.get(model).settings(sampler, steps, guidance)
+        run = self.studio.trajectory(labels, seed, settings, model)
         chances = run.emergence(self.studio.evaluator)[:, 0].T.tolist()  # (24, S)
-        schedule = self.studio.pipeline.config.schedule
+        schedule = self.studio.models.get(model).config.schedule
         return Emergence(
             timesteps=list(run.timesteps),
             log_snr=[round(schedule.log_snr(t).item(), 4) for t in run.timesteps],
@@ -132,6 +140,7 @@ class Drawing:
         sampler: Sampler | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        model: str | None = None,
     ) -> tuple[File, dict[str, File], dict[str, Heat]]:
         """Draw a scene and show where each label acts in it: what changes when the model is not asked for that object.
 
@@ -141,14 +150,15 @@ class Drawing:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
         Returns:
             A PNG file: the picture, and beside it the heat map of each label, in the order of the next output.
             For each label its heat map alone, a gray 64x64 PNG file; white is 1, the strongest of all labels.
             For each label its strongest pixel, as peak [column, row] from the top left, and its largest and mean value.
         """
-        settings = self.studio.pipeline.settings(sampler, steps, guidance)
-        run = self.studio.trajectory(labels, seed, settings)
-        maps = influence(self.studio.pipeline, run)
+        settings = self.studio.models.get(model).settings(sampler, steps, guidance)
+        run = self.studio.trajectory(labels, seed, settings, model)
+        maps = influence(self.studio.models.get(model), run)
         grays = {label: (2 * values - 1).expand(3, -1, -1) for label, values in maps.items()}
         sheet = enlarge(to_picture(torch.cat([run.x0[-1, 0], *grays.values()], dim=-1)))
         files = {

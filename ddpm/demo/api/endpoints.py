@@ -12,14 +12,13 @@ from ddpm.demo.api.explore import Experiments
 from ddpm.demo.checks import Check
 from ddpm.demo.draw.studio import Studio, judged
 from ddpm.demo.hosting.limits import MODEL_QUEUE, Gone
-from ddpm.demo.models import Models
 
 
-def add_endpoints(demo: gr.Blocks, studio: Studio, models: Models) -> None:
+def add_endpoints(demo: gr.Blocks, studio: Studio) -> None:
     """Add the endpoints to the page, inside whose context this is called."""
     files = gr.File(visible=False)  # owns the files, so that `delete_cache` clears them away
     drawing = Drawing(studio, files)
-    experiments = Experiments(studio, models, files, drawing.checks)
+    experiments = Experiments(studio, files, drawing.checks)
     for group in (drawing, experiments):
         for work in group.endpoints:
             _add(demo, work, group.checks)

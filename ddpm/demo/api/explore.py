@@ -15,7 +15,6 @@ from ddpm.demo.checks import Check, whole
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import MAX_GALLERY, MAX_STOPS, MIN_STOPS, Side, walking
 from ddpm.demo.hosting.limits import Wait
-from ddpm.demo.models import Models
 from ddpm.demo.share.files import File, picture_file
 from ddpm.demo.verdicts import verdict
 from ddpm.editing import check_edits
@@ -47,14 +46,14 @@ class Experiments:
     checks: those of `Drawing`, to which a few are added.
     """
 
-    def __init__(self, studio: Studio, models: Models, owner: gr.File, checks: dict[str, Check]) -> None:
+    def __init__(self, studio: Studio, owner: gr.File, checks: dict[str, Check]) -> None:
         self.studio = studio
-        self.models = models
+        self.models = studio.models
         self.owner = owner
         self.checks = {
             **checks,
             **{f"{side}_{name}": checks[name] for side in "ab" for name in ("sampler", "steps", "guidance")},
-            **{f"{side}_model": models.get for side in "ab"},
+            **{f"{side}_model": studio.models.other for side in "ab"},
             **{f"{end}_labels": checks["labels"] for end in ("to", "new")},
             **{f"{end}_seed": checks["seed"] for end in ("to", "noise")},
             "count": whole("count", 1, MAX_GALLERY),
@@ -106,7 +105,8 @@ class Experiments:
                 last[progress.side] = progress.step.x0
         a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
         reports = [
-            report(scene, seed, side.settings, self.studio.evaluator(last[i])[0]) for i, side in enumerate(sides)
+            report(scene, seed, side.settings, self.models.other(side.model), self.studio.evaluator(last[i])[0])
+            for i, side in enumerate(sides)
         ]
         return a, b, reports[0], reports[1]
 
@@ -118,6 +118,7 @@ class Experiments:
         sampler: Sampler | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        model: str | None = None,
     ) -> tuple[File, list[File], list[Report]]:
         """Draw the same objects several times, with seeds in a row, and let the evaluator judge each picture.
 
@@ -128,15 +129,16 @@ class Experiments:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
         Returns:
             All pictures in one, a PNG file with up to four in a row.
             Each picture, a 64x64 PNG file.
             For each picture a report: labels found, missing and unrequested with probabilities, seed and settings.
         """
-        scene, settings = check(labels), self.studio.pipeline.settings(sampler, steps, guidance)
-        x0 = _last(experiments.gallery(self.studio, scene, seed, count, settings)).images
+        scene, settings = check(labels), self.studio.models.get(model).settings(sampler, steps, guidance)
+        x0 = _last(experiments.gallery(self.studio, scene, seed, count, settings, model)).images
         chances = self.studio.evaluator(x0)
-        reports = [report(scene, seed + i, settings, p) for i, p in enumerate(chances)]
+        reports = [report(scene, seed + i, settings, self.studio.models.other(model), p) for i, p in enumerate(chances)]
         return self._sheet(x0, 4), self._pictures(x0), reports
 
     def walk(
@@ -149,6 +151,7 @@ class Experiments:
         sampler: Sampler | None = None,
         steps: int | None = None,
         guidance: float | None = None,
+        model: str | None = None,
     ) -> tuple[File, list[File], list[Verdict]]:
         """Walk from one scene and seed to another: the noise turns, and labels are exchanged one at a time.
 
@@ -161,14 +164,15 @@ class Experiments:
             sampler: ddim or dpm++ (also in place of the random ones); the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
         Returns:
             All pictures in a row, a PNG file.
             Each picture, a 64x64 PNG file.
             For each picture the labels found, missing and unrequested, of those that it was asked for.
         """
-        settings = walking(self.studio.pipeline.settings(sampler, steps, guidance))
+        settings = walking(self.studio.models.get(model).settings(sampler, steps, guidance))
         ends = (check(labels), seed), (check(to_labels), to_seed)
-        last = _last(experiments.walk_pictures(self.studio, *ends, stops, settings))
+        last = _last(experiments.walk_pictures(self.studio, *ends, stops, settings, model))
         return self._sheet(last.images, stops), self._pictures(last.images), [rounded(v) for v in last.verdicts]
 
     def redraw(

@@ -19,13 +19,14 @@ class Verdict(TypedDict):
 
 
 class Report(Verdict):
-    """A picture's verdict, and what the picture follows from."""
+    """A picture's verdict, and what the picture follows from. model: null for the page's own."""
 
     labels: list[str]
     seed: int
     sampler: str
     steps: int
     guidance: float
+    model: str | None
 
 
 class Emergence(TypedDict):
@@ -54,10 +55,11 @@ class Sight(TypedDict):
     probabilities: dict[str, float]
 
 
-def report(scene: Sequence[str], seed: int, settings: Settings, p: Tensor) -> Report:
+def report(scene: Sequence[str], seed: int, settings: Settings, model: str | None, p: Tensor) -> Report:
     """Put the verdict on probabilities p (24,) and what was asked for together."""
     judged = rounded(verdict(tuple(scene), p))
-    return Report(labels=list(scene), seed=seed, **judged, **asdict(settings))  # type: ignore[typeddict-item]
+    about = {**asdict(settings), "model": model}
+    return Report(labels=list(scene), seed=seed, **judged, **about)  # type: ignore[typeddict-item]
 
 
 def rounded(verdict: Mapping[str, Mapping[str, float]]) -> Verdict:

@@ -10,7 +10,6 @@ from typing import Any
 
 import gradio as gr
 
-from ddpm.checkpoint import ModelConfig
 from ddpm.demo.activity import activity, value_button, waiting
 from ddpm.demo.adapter.page import View, ask, part, refusal
 from ddpm.demo.draw.studio import Studio
@@ -19,7 +18,7 @@ from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
 from ddpm.demo.picker.picker import SPREAD
-from ddpm.demo.picker.settings import SAMPLER_CHOICES, SAMPLER_NAMES, SLIDER_END
+from ddpm.demo.picker.settings import SAMPLER_CHOICES, SAMPLER_NAMES, SLIDER_END, model_choice, suiting
 from ddpm.demo.texts import element, text
 from ddpm.demo.verdicts import verdict
 from ddpm.labels import check
@@ -69,11 +68,9 @@ READY = {
 """The ready comparisons, by the name of their text."""
 
 
-def compare_tab(
-    studio: Studio, models: Models, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML, seed: gr.Number
-) -> None:
+def compare_tab(studio: Studio, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML, seed: gr.Number) -> None:
     """Build and connect the tab. rows, scene, seed: the page's own components."""
-    own = studio.pipeline.config
+    models, own = studio.models, studio.pipeline.config
     gr.HTML(
         f"{element('h2', 'compare.title')}{element('p', 'compare.about')}",
         apply_default_css=False,
@@ -176,13 +173,7 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
     own = models.configs[models.names[0]]
     with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
         gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
-        model = gr.Dropdown(
-            list(models.names),
-            value=models.names[0],
-            label=text("compare.model"),
-            info=text("compare.model_info"),
-            visible=len(models.names) > 1,
-        )
+        model = model_choice(models.configs)
         with gr.Row(elem_classes=["choices"]):
             sampler = gr.Dropdown(SAMPLER_CHOICES, value=own.sampler, label=text("settings.sampler"))
             steps = gr.Number(own.steps, label=text("settings.steps"))
@@ -190,13 +181,8 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
             0, max(SLIDER_END, own.guidance), guidance, step=0.5, label=text("settings.guidance"), buttons=[]
         )
     settings = [sampler, steps, chosen]
-    # another model comes with the settings that suit it
-    model.input(None, model, settings, js=f"(name) => ({json.dumps(_defaults(models.configs))})[name]")
+    model.input(None, model, settings, js=suiting(models.configs))
     return [model, *settings]
-
-
-def _defaults(configs: dict[str, ModelConfig]) -> dict[str, list[Any]]:
-    return {name: [config.sampler, config.steps, config.guidance] for name, config in configs.items()}
 
 
 def _ready_buttons(keys: Iterable[str]) -> gr.HTML:

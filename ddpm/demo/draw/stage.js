@@ -18,7 +18,6 @@ const WORDS = {
 };
 const MOST_UNREQUESTED = 3;
 const LIVE_PAUSE = 50; // ms: a click may set several values, one after another
-const FOLLOWS = ["labels", "seed", "sampler", "steps", "guidance"]; // what a run follows from
 
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
@@ -29,7 +28,7 @@ export function mount(element, page) {
     intoSight(part("player"), column.matches ? part("player") : element.querySelector(".views"));
   const player = new Player(part("player"), moved);
   const chart = new Chart(part("charts"), (k) => player.look(k));
-  const apart = new Apart(part("apart"), (index) => answer("page_apart", [...FOLLOWS.map((key) => view[key]), index]));
+  const apart = new Apart(part("apart"), (index) => answer("page_apart", [...data.keys.map((key) => view[key]), index]));
   let view = {};
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };
@@ -63,7 +62,7 @@ export function mount(element, page) {
     if (news.chunks) take(news);
     waits = news.ahead ? news : null;
     setState(news.state, news.message);
-    const run = Object.fromEntries(FOLLOWS.map((key) => [key, view[key]]));
+    const run = Object.fromEntries(data.keys.map((key) => [key, view[key]]));
     announce({ state: news.state, run, live, picture: film.complete ? film.last.x0 : null });
   }
 
@@ -211,7 +210,7 @@ export function mount(element, page) {
   async function askWhere({ run, ...about }) {
     const asked = answer(
       "page_where",
-      FOLLOWS.map((key) => about[key]),
+      data.keys.map((key) => about[key]),
     );
     const maps = await asked.catch((error) => console.info(error.message));
     if (run !== view.run) return;

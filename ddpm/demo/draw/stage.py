@@ -24,6 +24,7 @@ def view(
     scene: tuple[str, ...],
     seed: int,
     settings: Settings,
+    model: str | None,
     schedule: NoiseSchedule,
     chunks: list[dict[str, Any]],
     p: dict[int, list[float]],
@@ -32,9 +33,9 @@ def view(
 ) -> dict[str, Any]:
     """Describe a run and what is new of it, as plain data for the browser.
 
-    run: tells runs apart. scene: the requested labels. chunks: the frames that have come since the last view, see
-    `frames.chunk`. p: for frames that the evaluator has looked at since then, by their number from 0, its 24
-    probabilities; in the view as pairs. seconds: how long the run has taken.
+    run: tells runs apart. scene: the requested labels. model: see `Trajectory`. chunks: the frames that have come since
+    the last view, see `frames.chunk`. p: for frames that the evaluator has looked at since then, by their number from
+    0, its 24 probabilities; in the view as pairs. seconds: how long the run has taken.
     """
     timesteps = schedule.timesteps(settings.steps)
     return {
@@ -45,6 +46,7 @@ def view(
         "sampler": settings.sampler,
         "steps": settings.steps,
         "guidance": settings.guidance,
+        "model": model,
         "frames": len(frames.shown(settings.steps)),
         "logSnr": [float(schedule.log_snr(t)) for t in (timesteps[0], timesteps[-1])],
         "seconds": seconds,

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -18,6 +19,7 @@ from ddpm.demo import frames
 from ddpm.demo.activity import waiting
 from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
+from ddpm.demo.models import Models
 from ddpm.influence import influence
 from ddpm.labels import LabelError, brief, check
 from ddpm.pipeline import Elsewhere, Pipeline
@@ -36,14 +38,18 @@ GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
 MEMORY = 2**25
 """Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
 
+_About = tuple[tuple[str, ...], int, Settings, str | None]
+"""What a run follows from: labels, seed, settings, and the model, None for the page's own."""
+
 Judge = Callable[[Tensor], Tensor]
 """Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them."""
 
 
 class Studio:
-    """The handlers, around the model that draws and the one that judges.
+    """The handlers, around the models that draw and the one that judges.
 
-    glance: judges the steps on the way, quickly; the word on a finished picture is always the evaluator's.
+    pipeline: the page's own model, which draws unless another of `models` is named. glance: judges the steps on the
+    way, quickly; the word on a finished picture is always the evaluator's.
     """
 
     def __init__(
@@ -53,17 +59,19 @@ class Studio:
         glance: Judge | None = None,
         check: Callable[[], None] | None = None,
         elsewhere: Elsewhere | None = None,
+        bundled: Path | None = None,
     ) -> None:
         """check: called in the thread of a run before each forward; what it raises ends the run.
 
-        elsewhere: see `Pipeline.shared`.
+        elsewhere: see `Pipeline.shared`. bundled: the folder of the other models, see `Models`.
         """
         self.pipeline = pipeline.shared(check, elsewhere=elsewhere)
+        self.models = Models(self.pipeline, bundled, check)
         self.room = Room(check)
         one_at_a_time = threading.Lock()
         self.evaluator = _locked(evaluator, one_at_a_time)
         self.glance = _locked(glance or evaluator, one_at_a_time)
-        self._runs: OrderedDict[tuple[tuple[str, ...], int, Settings], Trajectory] = OrderedDict()
+        self._runs: OrderedDict[_About, Trajectory] = OrderedDict()
         self._lock = threading.Lock()
         self._last_id = 0
 
@@ -81,29 +89,36 @@ class Studio:
         return example
 
     def run(
-        self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float
+        self,
+        labels: Sequence[str],
+        seed: int,
+        sampler: str,
+        steps: int,
+        guidance: float,
+        model: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Denoise one scene, and yield a view of the stage about ten times a second. Raises ValueError.
 
         On the way the evaluator looks at a step now and then, so that it does not keep the sampler waiting. At the end
         the picture and the word on it come first; what it says of all other steps follows in a last view.
         """
-        scene, settings = requested(labels), self.pipeline.settings(sampler, steps, guidance)
+        pipeline, model = self.models.get(model), self.models.other(model)
+        scene, settings = requested(labels), pipeline.settings(sampler, steps, guidance)
         check_seed(seed)
         check_work(settings.steps)
-        schedule = self.pipeline.config.schedule
+        schedule = pipeline.config.schedule
         run = self._new_id()
         shown: list[Tensor] = []
         seen: set[int] = set()  # the frames that the evaluator has looked at
 
         def view(state: stage.State, seconds: float, some: list[Step], p: dict[int, list[float]]) -> dict[str, Any]:
             chunks = [frames.chunk(some, schedule)] if some else []
-            return stage.view(run, scene, seed, settings, schedule, chunks, p, seconds, state)
+            return stage.view(run, scene, seed, settings, model, schedule, chunks, p, seconds, state)
 
         with self.room.taken(settings.steps) as waits:
             yield from map(waiting, waits)
             start = looked = time.monotonic()
-            keeper = _Keeper(self.pipeline.stream([scene], seed, sampler, steps, guidance))
+            keeper = _Keeper(pipeline.stream([scene], seed, sampler, steps, guidance))
             for some in frames.chunks(keeper):
                 newest, done = some[-1], some[-1].index == some[-1].total
                 shown += [step.x0 for step in some]
@@ -114,7 +129,7 @@ class Studio:
                     looked = time.monotonic()
                 if not done:
                     yield view("running", time.monotonic() - start, some, p)
-            self._remember(keeper.trajectory([scene], seed, settings))
+            self._remember(keeper.trajectory([scene], seed, settings, model))
         seconds = time.monotonic() - start
         yield view("done", seconds, some, p)
         rest = [k for k in range(len(shown)) if k not in seen]
@@ -122,41 +137,59 @@ class Studio:
             rows = _rows(self.glance(torch.cat([shown[k] for k in rest])))
             yield view("done", seconds, [], dict(zip(rest, rows, strict=True)))
 
-    def trajectory(self, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
+    def trajectory(self, scene: Sequence[str], seed: int, settings: Settings, model: str | None = None) -> Trajectory:
         """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
-        scene = check(scene)
-        while (known := self._known(scene, seed, settings)) is None:
-            for _ in self.drawing(scene, seed, settings):
+        about = check(scene), seed, settings, self.models.other(model)
+        while (known := self._known(about)) is None:
+            for _ in self.drawing(scene, seed, settings, model):
                 pass
         return known
 
-    def drawing(self, scene: Sequence[str], seed: int, settings: Settings) -> Iterator[Step]:
+    def drawing(self, scene: Sequence[str], seed: int, settings: Settings, model: str | None = None) -> Iterator[Step]:
         """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
+        pipeline, model = self.models.get(model), self.models.other(model)
         scene = check(scene)
-        if self._known(scene, seed, settings) is None:
+        if self._known((scene, seed, settings, model)) is None:
             check_work(settings.steps)
             with self.room.taken(settings.steps) as waits:
                 for _ in waits:
                     pass
-                stream = self.pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+                stream = pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
                 keeper = _Keeper(stream)
                 yield from keeper
-                self._remember(keeper.trajectory([scene], seed, settings))
+                self._remember(keeper.trajectory([scene], seed, settings, model))
 
-    def where(self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float) -> dict[str, str]:
+    def where(
+        self,
+        labels: Sequence[str],
+        seed: int,
+        sampler: str,
+        steps: int,
+        guidance: float,
+        model: str | None = None,
+    ) -> dict[str, str]:
         """Return where each requested label acted in a run: base64 of 64*64 gray bytes. Raises ValueError."""
-        run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
-        return {label: frames.gray(heat) for label, heat in influence(self.pipeline, run).items()}
+        pipeline = self.models.get(model)
+        run = self.trajectory(labels, seed, pipeline.settings(sampler, steps, guidance), model)
+        return {label: frames.gray(heat) for label, heat in influence(pipeline, run).items()}
 
     def apart(
-        self, labels: Sequence[str], seed: int, sampler: str, steps: int, guidance: float, index: int
+        self,
+        labels: Sequence[str],
+        seed: int,
+        sampler: str,
+        steps: int,
+        guidance: float,
+        model: str | None,
+        index: int,
     ) -> dict[str, Any]:
         """Return step `index` of a run taken apart, see `ddpm.anatomy.Anatomy`; pictures are base64 of 64*64*3 bytes.
 
         difference: what the labels change, gray where it is nothing. fresh: the noise from -3 to 3. Raises ValueError.
         """
-        run = self.trajectory(labels, seed, self.pipeline.settings(sampler, steps, guidance))
-        step = take_apart(self.pipeline, run, index)
+        pipeline = self.models.get(model)
+        run = self.trajectory(labels, seed, pipeline.settings(sampler, steps, guidance), model)
+        step = take_apart(pipeline, run, index)
         pictures = {"x": step.x, "x0": step.x0, "uncond": step.uncond, "cond": step.cond, "next": step.next}
         pictures |= {"difference": step.cond - step.uncond, "before": step.before}
         pictures["fresh"] = None if step.fresh is None else step.fresh / frames.EPS_RANGE
@@ -164,16 +197,24 @@ class Studio:
         return {"t": step.t, "s": step.s, "guidance": guidance, "mix": step.mix and asdict(step.mix), **shown}
 
     def validate(
-        self, labels: Any, seed: Any, sampler: Any = None, steps: Any = None, guidance: Any = None
+        self,
+        labels: Any,
+        seed: Any,
+        sampler: Any = None,
+        steps: Any = None,
+        guidance: Any = None,
+        model: Any = None,
     ) -> list[dict[str, Any]]:
         """Judge each argument of `run`, with a message for people where it will not do. None means the model's own."""
-        settings = self.pipeline.settings
+        known = judged(self.models.other, model)
+        settings = self.models.get(model if known["is_valid"] else None).settings
         return [
             judged(requested, labels),
             judged(check_seed, seed),
             judged(lambda name: settings(sampler=name), sampler),
             judged(lambda number: settings(steps=number), steps),
             judged(lambda number: settings(guidance=number), guidance),
+            known,
         ]
 
     def _new_id(self) -> int:
@@ -182,12 +223,12 @@ class Studio:
             self._last_id = max(self._last_id + 1, int(1000 * time.time()))
             return self._last_id
 
-    def _known(self, scene: tuple[str, ...], seed: int, settings: Settings) -> Trajectory | None:
+    def _known(self, about: _About) -> Trajectory | None:
         with self._lock:
-            return self._runs.get((scene, seed, settings))
+            return self._runs.get(about)
 
     def _remember(self, run: Trajectory) -> None:
-        key = (tuple(run.scenes[0]), run.seed, run.settings)
+        key = (tuple(run.scenes[0]), run.seed, run.settings, run.model)
         with self._lock:
             self._runs[key] = run
             self._runs.move_to_end(key)
@@ -207,10 +248,12 @@ class _Keeper:
             self._kept.append(replace(step, eps=step.x[:0], pull=None))
             yield step
 
-    def trajectory(self, scenes: Sequence[Sequence[str]], seed: int, settings: Settings) -> Trajectory:
+    def trajectory(
+        self, scenes: Sequence[Sequence[str]], seed: int, settings: Settings, model: str | None
+    ) -> Trajectory:
         """The run, once it is over; what was kept is let go."""
         kept, self._kept = self._kept, []
-        return Trajectory.collect((kept.pop(0) for _ in range(len(kept))), scenes, seed, settings)
+        return Trajectory.collect((kept.pop(0) for _ in range(len(kept))), scenes, seed, settings, model)
 
 
 def _locked(judge: Judge, lock: threading.Lock) -> Judge:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import json
 import time
 from collections.abc import Iterator, Sequence
 
@@ -19,20 +20,16 @@ from ddpm.demo.draw.studio import Studio, requested
 from ddpm.demo.experiments import edit_picture
 from ddpm.demo.frames import PAUSE, chunk, gray, shown
 from ddpm.demo.hosting.limits import Wait
+from ddpm.demo.picker.settings import Configs, suiting
 from ddpm.editing import object_places
 from ddpm.samplers import Step
 from ddpm.settings import Settings
 
 SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
-ASK = """({ before, after, picture, place }, seed, ...settings) => {
-    ddpm.ask('edit', before, seed, after, picture, place, ...settings);
-}"""
-"""The script from the wish that the part leaves in its value, the seed and the settings to a run."""
-
 
 def edit_tab(studio: Studio, seed: gr.Number, settings: Sequence[gr.components.Component]) -> None:
-    """Build and connect the tab. seed, settings (sampler, steps, guidance): the page's own components."""
+    """Build and connect the tab. seed, settings (sampler, steps, guidance, model): the page's own components."""
     about("edit")
     desk = part("edit", None, asset("edit/edit.html"), elem_id="edit", label="Edit")
 
@@ -57,7 +54,19 @@ def edit_tab(studio: Studio, seed: gr.Number, settings: Sequence[gr.components.C
 
     endpoint("edit", refusing(run))
     endpoint("objects", objects)
-    desk.click(None, [desk, seed, *settings], None, js=ASK)
+    desk.click(None, [desk, seed, *settings], None, js=_ask(studio.models.configs))
+
+
+def _ask(configs: Configs) -> str:
+    """The script from the wish that the part leaves in its value, the seed and the settings to a run.
+
+    The page's own model edits; where another one is chosen, with settings of its own.
+    """
+    own = json.dumps(next(iter(configs)))
+    return f"""({{ before, after, picture, place }}, seed, sampler, steps, guidance, model) => {{
+        const chosen = model === {own} ? [sampler, steps, guidance] : ({suiting(configs)})({own});
+        ddpm.ask('edit', before, seed, after, picture, place, ...chosen);
+    }}"""
 
 
 def edit_views(

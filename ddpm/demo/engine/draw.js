@@ -16,16 +16,16 @@ export async function* example() {
   yield await (await fetch(EXAMPLE)).json();
 }
 
-export async function* draw({ facts, model, judge }, labels, seed, sampler, count, guidance) {
-  const [own] = await Promise.all([model(), judge(new Float32Array(PIXELS))]); // nothing is loaded on the way
-  const { alphaBar } = own;
+export async function* draw({ facts, model, judge }, labels, seed, sampler, count, guidance, name) {
+  const [drawing] = await Promise.all([model(name), judge(new Float32Array(PIXELS))]); // nothing is loaded on the way
+  const { alphaBar } = drawing;
   const scene = inOrder(labels, facts);
   const settings = { sampler, steps: count, guidance };
   const wanted = shown(count, facts);
   const ts = timesteps(alphaBar.length - 1, count);
   const range = [ts[0], ts.at(-1)].map((t) => logSnr(alphaBar[t]));
   const begun = performance.now();
-  const about = { run: Date.now(), labels: scene, seed, ...settings, frames: wanted.size };
+  const about = { run: Date.now(), labels: scene, seed, ...settings, model: drawing.other, frames: wanted.size };
   const due = clock(PAUSE);
   const glance = clock(GLANCE_PAUSE, begun + GLANCE_PAUSE);
   const frames = [];
@@ -44,7 +44,7 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
     return [k, (await judge(frames[k]))[0]];
   }
 
-  for await (const step of keeping(steps(own, facts.labels, [scene], seed, settings), [scene, seed, settings])) {
+  for await (const step of keeping(steps(drawing, facts.labels, [scene], seed, settings), [scene, seed, settings, drawing.other])) {
     if (!wanted.has(step.index)) continue;
     gathered.push(step);
     frames.push(step.x0);
@@ -58,24 +58,23 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   if (rest.length) yield view("done", rest);
 }
 
-// All steps of a run of the page's own model, one of the last few or drawn anew.
-async function drawn({ facts, model }, scene, seed, settings) {
-  const own = await model();
-  return trajectory([scene, seed, settings], () => steps(own, facts.labels, [scene], seed, settings));
+// All steps of a run, one of the last few or drawn anew.
+async function drawn(drawing, facts, scene, seed, settings) {
+  const again = () => steps(drawing, facts.labels, [scene], seed, settings);
+  return trajectory([scene, seed, settings, drawing.other], again);
 }
 
 // Where each requested label acted: see ddpm/influence.py.
-export async function* where(studio, labels, seed, sampler, count, guidance) {
-  const { facts, model } = studio;
-  const own = await model();
+export async function* where({ facts, model }, labels, seed, sampler, count, guidance, name) {
+  const drawing = await model(name);
   const scene = inOrder(labels, facts);
-  const run = await drawn(studio, scene, seed, { sampler, steps: count, guidance });
+  const run = await drawn(drawing, facts, scene, seed, { sampler, steps: count, guidance });
   const scenes = [scene, ...scene.map((name) => scene.filter((other) => other !== name))];
   const conditions = scenes.map((some) => encode(some, facts.labels));
-  const denoise = denoiser(own, conditions);
+  const denoise = denoiser(drawing, conditions);
   const plane = SIDE * SIDE;
   const sums = scene.map(() => new Float32Array(plane));
-  const shares = run.map(({ t }) => own.alphaBar[t]);
+  const shares = run.map(({ t }) => drawing.alphaBar[t]);
   const chosen = telling(shares, facts.influence);
   for (const i of chosen) {
     const { x0 } = await denoise(floats(conditions.map(() => run[i].x)), run[i].t);
@@ -100,16 +99,15 @@ function telling(shares, { telling: [low, high], steps: most }) {
 }
 
 // A step of a run taken apart: see ddpm/anatomy.py.
-export async function* apart(studio, labels, seed, sampler, count, guidance, index) {
-  const { facts, model } = studio;
-  const own = await model();
+export async function* apart({ facts, model }, labels, seed, sampler, count, guidance, name, index) {
+  const drawing = await model(name);
   const scene = inOrder(labels, facts);
-  const run = await drawn(studio, scene, seed, { sampler, steps: count, guidance });
+  const run = await drawn(drawing, facts, scene, seed, { sampler, steps: count, guidance });
   const [last, step, next] = [run[index - 2], run[index - 1], run[index]];
-  const predicted = (scale) => denoiser(own, [encode(scene, facts.labels)], scale, false)(step.x, step.t);
+  const predicted = (scale) => denoiser(drawing, [encode(scene, facts.labels)], scale, false)(step.x, step.t);
   const [{ x0: uncond }, { x0: cond }] = [await predicted(0), await predicted(1)];
-  const mix = next ? MIXINGS[sampler](own.alphaBar, step.t, next.t, last?.t) : null;
-  const fresh = mix?.noise ? brownian([seed], snr(own.alphaBar))(step.t, next.t) : null;
+  const mix = next ? MIXINGS[sampler](drawing.alphaBar, step.t, next.t, last?.t) : null;
+  const fresh = mix?.noise ? brownian([seed], snr(drawing.alphaBar))(step.t, next.t) : null;
   const bytes = (x, most) => x && rgb(x, 0, most);
   yield {
     t: step.t,
@@ -127,10 +125,10 @@ export async function* apart(studio, labels, seed, sampler, count, guidance, ind
   };
 }
 
-export async function* save(studio, labels, seed, sampler, count, guidance, format) {
-  const { facts } = studio;
+export async function* save({ facts, model }, labels, seed, sampler, count, guidance, name, format) {
+  const drawing = await model(name);
   const scene = inOrder(labels, facts);
   const settings = { sampler, steps: count, guidance };
-  const run = await drawn(studio, scene, seed, settings);
-  yield await file(format, run, { labels: scene, seed, names: facts.labels, ...settings });
+  const run = await drawn(drawing, facts, scene, seed, settings);
+  yield await file(format, run, { labels: scene, seed, names: facts.labels, ...settings, model: drawing.other });
 }

@@ -21,14 +21,15 @@ async function* pictures({ facts, judge }, run, scenes, about) {
   }
 }
 
-export async function* gallery(studio, labels, seed, count, sampler, stepCount, guidance) {
+export async function* gallery(studio, labels, seed, count, sampler, stepCount, guidance, name) {
   const scenes = Array.from({ length: count }, () => labels);
   const settings = { sampler, steps: stepCount, guidance };
-  const run = steps(await studio.model(), studio.facts.labels, scenes, seed, settings);
+  const run = steps(await studio.model(name), studio.facts.labels, scenes, seed, settings);
   yield* pictures(studio, run, scenes, { seeds: scenes.map((_, i) => seed + i) });
 }
 
-export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, stops, sampler, count, guidance) {
+export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, stops, ...settings) {
+  const [sampler, count, guidance, name] = settings;
   const { facts, model } = studio;
   const toSeed = way === "seed";
   const refuse = (problem, values) => ({ state: "refused", problem, values });
@@ -42,18 +43,18 @@ export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, s
   const scenes = turnover(start, end, stops);
   const noises = seeds.map(normal);
   const x = floats(scenes.map((_, i) => slerp(...noises, i / (stops - 1))));
-  const settings = { sampler: facts.deterministic.includes(sampler) ? sampler : facts.walker, steps: count, guidance };
+  const walker = facts.deterministic.includes(sampler) ? sampler : facts.walker;
   const conditions = scenes.map((scene) => encode(scene, facts.labels));
   const run = from(
-    await model(),
+    await model(name),
     x,
     scenes.map(() => seed),
     conditions,
-    settings,
+    { sampler: walker, steps: count, guidance },
   );
   yield* pictures(studio, run, scenes, {
     ends: [start, end].map((scene, i) => ({ labels: scene, seed: seeds[i] })),
     scenes,
-    note: settings.sampler === sampler ? null : facts.samplers[settings.sampler],
+    note: walker === sampler ? null : facts.samplers[walker],
   });
 }

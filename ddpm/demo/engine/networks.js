@@ -41,11 +41,11 @@ export class Networks {
     );
   }
 
-  // A model that draws: its config, alphaBar, and run(x, time, conditions) -> like x. check(): called before each
-  // forward; what it throws ends the run.
+  // A model that draws: its config, alphaBar, and run(x, time, conditions) -> like x; other: its name, null for the page's
+  // own. check(): called before each forward; what it throws ends the run.
   async model(name, check) {
-    const { models, schedules } = await this.facts();
-    const model = models[name];
+    const { models, schedules, own } = await this.facts();
+    const model = models[name ?? own];
     const sessions = await Promise.all(model.networks.map((network) => this.session(network)));
     const run = async (x, time, conditions) => {
       // t / T and the shares are rounded each for itself: half a millionth is less than any step
@@ -61,7 +61,8 @@ export class Networks {
       }
       return out;
     };
-    return { ...model, alphaBar: schedules[model.schedule], run };
+    const other = model === models[own] ? null : name;
+    return { ...model, other, alphaBar: schedules[model.schedule], run };
   }
 
   // Probabilities of all labels in pictures, an array for each.

@@ -34,7 +34,7 @@ async function run({ id, name, inputs }) {
     const facts = await networks.facts();
     const studio = {
       facts,
-      model: (model = facts.own) => networks.model(model, check),
+      model: (name) => networks.model(name, check),
       judge: (x) => networks.judge(x, check),
     };
     for await (const view of ENDPOINTS[name](studio, ...inputs)) {

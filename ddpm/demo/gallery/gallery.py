@@ -19,9 +19,11 @@ def gallery_part(page: Page) -> None:
     with gr.Row(elem_classes=["inputs"]):
         count = gr.Slider(1, MAX_GALLERY, 8, step=1, label=text("gallery.count"), buttons=[])
 
-    def run(labels: list[str], seed: int, count: int, sampler: str, steps: int, guidance: float) -> Iterator[View]:
-        settings = page.studio.pipeline.settings(sampler, steps, guidance)
-        return map(pictures_view, now_and_then(gallery(page.studio, labels, seed, count, settings)))
+    def run(
+        labels: list[str], seed: int, count: int, sampler: str, steps: int, guidance: float, model: str
+    ) -> Iterator[View]:
+        settings = page.studio.models.get(model).settings(sampler, steps, guidance)
+        return map(pictures_view, now_and_then(gallery(page.studio, labels, seed, count, settings, model)))
 
     screen = activity("gallery", page.scene, page.seed, [count, *page.settings], run)
     screen.select(None, screen, page.seed, js="(seed) => seed")

@@ -1,9 +1,16 @@
 """The settings of a run, with the model's own as defaults."""
 
+import json
+from collections.abc import Mapping
+from typing import Any
+
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.texts import text
+
+Configs = Mapping[str, ModelConfig]
+"""Of the models that can be chosen, by their names; the first is the page's own."""
 
 SAMPLER_CHOICES = [("DDPM", "ddpm"), ("DDIM", "ddim"), ("DPM-Solver++", "dpm++"), ("SDE-DPM-Solver++", "sde-dpm++")]
 SAMPLER_NAMES = {key: name for name, key in SAMPLER_CHOICES}
@@ -18,6 +25,25 @@ def seed_number() -> gr.Number:
     return gr.Number(0, label=text("settings.seed"), info=text("settings.seed_info"), precision=0)
 
 
+def model_choice(configs: Configs) -> gr.Dropdown:
+    """Offer the models, where there are several; see `suiting`."""
+    names = list(configs)
+    return gr.Dropdown(
+        names,
+        value=names[0],
+        label=text("settings.model"),
+        info=text("settings.model_info"),
+        visible=len(names) > 1,
+        elem_classes=["model"],
+    )
+
+
+def suiting(configs: Configs) -> str:
+    """The script from a model's name to the sampler, steps and guidance that suit it."""
+    own: dict[str, list[Any]] = {name: [its.sampler, its.steps, its.guidance] for name, its in configs.items()}
+    return f"(name) => ({json.dumps(own)})[name]"
+
+
 def sampler_choice(config: ModelConfig) -> gr.Radio:
     """Offer the samplers, with the model's own chosen."""
     return gr.Radio(
@@ -29,9 +55,10 @@ def sampler_choice(config: ModelConfig) -> gr.Radio:
     )
 
 
-def steps_choice(config: ModelConfig) -> gr.Radio:
-    """Offer the usual numbers of steps and the model's own, up to T."""
-    choices = sorted({*STEPS, config.steps})
+def steps_choice(configs: Configs) -> gr.Radio:
+    """Offer the usual numbers of steps and the models' own, up to T."""
+    config = next(iter(configs.values()))
+    choices = sorted({*STEPS, *(its.steps for its in configs.values())})
     return gr.Radio(
         [steps for steps in choices if steps <= config.schedule.steps],
         value=config.steps,

@@ -5,9 +5,10 @@ const KEYWORD = "ddpm\0";
 const MOST = 10 * 2 ** 20; // bytes
 
 // labels=red+cube,cyan+sphere&seed=7&...: read by restore.js.
-export function query({ labels, seed, sampler, steps, guidance }) {
+export function query({ labels, seed, sampler, steps, guidance, model }) {
   const names = labels.map((label) => label.replace(" ", "+")).join();
-  return `labels=${names}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}`;
+  const drawnBy = model ? `&model=${encodeURIComponent(model)}` : "";
+  return `labels=${names}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}${drawnBy}`;
 }
 
 // The query of a file, or null where the file carries none.

@@ -5,6 +5,7 @@ export function restore(values, allowed, given = {}) {
   const { query = location.search, source = "link" } = given;
   const wanted = new URLSearchParams(query);
   let [cubes, spheres, cylinders, seed, sampler, steps, guidance] = values;
+  let [model] = allowed.model; // the page's own, unless another is named
   const problems = [];
   let restored = false;
 
@@ -60,6 +61,11 @@ export function restore(values, allowed, given = {}) {
     guidance = asked;
   });
 
+  read("model", (value) => {
+    if (!allowed.model.includes(value)) return { allowed: allowed.model.join(", ") };
+    model = value;
+  });
+
   // drawn: whether a run follows at once. at: tells the same picture from itself when it is opened again.
   const facts = { drawn: Boolean(wanted.get("labels")), at: Date.now() };
   const notice = [...(restored ? [[`share.from_${source}`, {}]] : []), ...problems].map(([name, values]) => [
@@ -67,5 +73,5 @@ export function restore(values, allowed, given = {}) {
     { ...values, ...facts },
   ]);
   const scene = [...cubes, ...spheres, ...cylinders];
-  return [cubes, spheres, cylinders, seed, sampler, steps, guidance, scene, notice.length ? notice : null];
+  return [cubes, spheres, cylinders, seed, sampler, steps, guidance, model, scene, notice.length ? notice : null];
 }

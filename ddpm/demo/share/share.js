@@ -28,9 +28,9 @@ export function mount(element, page) {
       button.disabled = !run || (asked !== null && button.dataset.format !== undefined);
     }
     if (!run) return say(part("run"), "share.none");
-    const { labels, seed, sampler, steps, guidance } = run;
+    const { labels, seed, sampler, steps, guidance, model } = run;
     const settings = { seed, sampler: text(`share.sampler_${sampler}`), steps, guidance };
-    say(part("run"), "share.run", { labels: names(labels), ...settings });
+    say(part("run"), model ? "share.run_of" : "share.run", { labels: names(labels), ...settings, model });
   }
 
   // Ask the server for a file of the run, and save it where the run is still the one that is shown.

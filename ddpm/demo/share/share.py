@@ -8,10 +8,10 @@ from dataclasses import astuple, dataclass
 
 import gradio as gr
 
-from ddpm.checkpoint import ModelConfig
 from ddpm.demo.activity import value_button
 from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
 from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
+from ddpm.demo.picker.settings import Configs
 from ddpm.demo.share.files import FORMATS, File, run_file
 from ddpm.demo.texts import element
 from ddpm.labels import LABELS, MAX_OBJECTS
@@ -23,6 +23,9 @@ PRESET_SETTINGS = {
     "textbook": Settings("ddpm", 1000, 2.5),
 }
 """Settings by the name of their text, from the curve of quality against cost (docs/QUALITY.md)."""
+
+STUDENT = "fast"
+"""The bundled model that draws in few steps; where it is there, it is what "fast" means."""
 
 
 _SCENE = "labels=red+cube,cyan+sphere,yellow+cylinder&seed=18"
@@ -47,11 +50,12 @@ class Controls:
     sampler: gr.Radio
     steps: gr.Radio
     guidance: gr.Slider
+    model: gr.Dropdown
 
     @property
     def settings(self) -> list[gr.components.Component]:
         """What a preset sets."""
-        return [self.sampler, self.steps, self.guidance]
+        return [self.sampler, self.steps, self.guidance, self.model]
 
     @property
     def all(self) -> list[gr.components.Component]:
@@ -83,15 +87,30 @@ def link_notice() -> gr.HTML:
     return part("notice", None, '<div role="status"></div>', elem_id="notice", label="Link")
 
 
-def preset_buttons(config: ModelConfig) -> gr.HTML:
-    """Build a button for each of PRESET_SETTINGS that the model allows. A click sets the value to its settings."""
-    buttons = "".join(
-        value_button(astuple(preset), f"share.{name}")
-        for name, preset in PRESET_SETTINGS.items()
-        if preset.steps <= config.schedule.steps
-    )
+def preset_buttons(configs: Configs) -> gr.HTML:
+    """Build a button for each preset that the models allow. A click sets the value to its settings and its model."""
+    buttons = "".join(value_button(preset, f"share.{name}") for name, preset in presets(configs).items())
     template = f"<div>{element('span', 'share.presets')}{buttons}</div>"
     return part("values", None, template, elem_id="presets", label="Presets")
+
+
+def presets(configs: Configs) -> dict[str, tuple[str, int, float, str]]:
+    """Return sampler, steps, guidance and model of each preset that the models allow, by the name of its text."""
+    own, config = next(iter(configs.items()))
+    found = {
+        name: (*astuple(preset), own)
+        for name, preset in PRESET_SETTINGS.items()
+        if preset.steps <= config.schedule.steps
+    }
+    if STUDENT in configs:
+        student = configs[STUDENT]
+        found["fast"] = (student.sampler, student.steps, student.guidance, STUDENT)
+    return found
+
+
+def live_settings(configs: Configs) -> str:
+    """The script from the switch Live and the settings to the settings: Live begins with the student."""
+    return f"(on, ...settings) => (on ? {json.dumps(presets(configs)['fast'])} : settings)"
 
 
 def connect(
@@ -106,12 +125,15 @@ def connect(
 ) -> None:
     """Connect them; scene: the line that names what is ticked."""
 
-    def save(labels: list[str], seed: int, sampler: str, steps: int, guidance: float, format: str) -> File:
-        checks = studio.validate(labels, seed, sampler, steps, guidance)
+    def save(
+        labels: list[str], seed: int, sampler: str, steps: int, guidance: float, model: str | None, format: str
+    ) -> File:
+        checks = studio.validate(labels, seed, sampler, steps, guidance, model)
         problems = [check["message"] for check in checks if not check["is_valid"]]
         if problems or format not in FORMATS:
             raise gr.Error(" ".join(problems) or "There is no such format.")
-        run = studio.trajectory(labels, seed, studio.pipeline.settings(sampler, steps, guidance))
+        settings = studio.models.get(model).settings(sampler, steps, guidance)
+        run = studio.trajectory(labels, seed, settings, model)
         return run_file(row, run, format)
 
     endpoint("save", save)
@@ -141,6 +163,7 @@ def _restore(controls: Controls, given: bool = False) -> str:
         "sampler": {value: name for name, value in controls.sampler.choices},
         "steps": [value for _, value in controls.steps.choices],
         "guidance": [controls.guidance.minimum, controls.guidance.maximum],
+        "model": [name for _, name in controls.model.choices],
     }
     if given:
         return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)}, values.pop())"

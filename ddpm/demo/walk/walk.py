@@ -41,8 +41,9 @@ def walk_part(page: Page) -> None:
         sampler: str,
         steps: int,
         guidance: float,
+        model: str,
     ) -> Iterator[View]:
-        settings = page.studio.pipeline.settings(sampler, steps, guidance)
+        settings = page.studio.models.get(model).settings(sampler, steps, guidance)
         if way == LABELS_TOO and not other_labels:
             yield refusal("walk.no_labels")
             return
@@ -53,7 +54,7 @@ def walk_part(page: Page) -> None:
         if check(end[0]) == check(labels) and end[1] == seed:
             yield refusal("walk.same")
             return
-        walk = walk_pictures(page.studio, (labels, seed), end, stops, settings)
+        walk = walk_pictures(page.studio, (labels, seed), end, stops, settings, model)
         scenes = turnover(check(labels), check(end[0]), stops)
         note = None if walking(settings) == settings else SAMPLER_NAMES[WALKER]
         for view in map(pictures_view, now_and_then(walk)):
