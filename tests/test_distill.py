@@ -9,10 +9,12 @@ import torch
 from PIL import Image
 
 from ddpm import Pipeline, checkpoint, labels
+from ddpm.denoiser import Denoiser
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
-from training import distill
-from training.loop.presets import DISTILLED, TrainConfig
+from training import distill, match
+from training.loop.presets import DISTILLED, MATCHED, TrainConfig
+from training.match import Drawn
 
 SMALL = {"channels": [48, 48], "blocks": [1, 1, 1]}
 COSINE = NoiseSchedule("cosine")
@@ -134,5 +136,129 @@ def test_another_schedule_cannot_be_learned_from(teacher, data, tmp_path):
 def test_a_wrong_command_line_leaves_nothing(data, tmp_path, capsys, wrong):
     with pytest.raises(SystemExit):
         distill.main(["--preset", "fast-fine", "--data", data, "--out", str(tmp_path / "run"), *wrong])
+    assert wrong[0].strip("-") in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+# --- Distribution matching: training.match ---
+
+
+def small_match(name: str) -> TrainConfig:
+    return replace(MATCHED[name], options=SMALL, images=32, batch=8)
+
+
+def normal(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+Y = labels.encode([["red cube"], ["gray cube"]])
+
+
+def test_the_presets_go_on_with_the_networks_of_the_student():
+    for half in ("coarse", "fine"):
+        one, other = MATCHED[f"match-{half}"], DISTILLED[f"fast-{half}"]
+        assert (one.since, one.until, one.network, one.options) == (
+            other.since,
+            other.until,
+            other.network,
+            other.options,
+        )
+        assert (one.sampler, one.steps, one.guidance) == ("ddim", 4, 1.0)
+
+
+@pytest.mark.parametrize("s", [0, 250, 750])
+def test_noise_on_the_way_adds_up_to_that_of_the_timestep(s: int):
+    x0, noise = 0.3 * normal(2, 3, 64, 64), normal(2, 3, 64, 64, seed=1)
+    tau = torch.tensor([s + 1, s + 200])
+    x_s = COSINE.add_noise(x0, normal(2, 3, 64, 64, seed=2), s) if s else x0
+    x, share = match.noised(COSINE, Drawn(x_s, 999, s, Y), tau, noise)
+    alpha, sigma = COSINE.coefficients(tau, x0)
+    residual = x - alpha * x0
+    torch.testing.assert_close(residual.std((1, 2, 3)), sigma.flatten(), rtol=0.03, atol=0)
+    assert (share <= sigma + 1e-6).all()
+
+
+def exact(x0: torch.Tensor, clip: bool = False) -> Denoiser:
+    """The denoiser of a world with no pictures but these, each drawn again and again."""
+
+    def network(x: torch.Tensor, time: torch.Tensor, _: torch.Tensor) -> torch.Tensor:
+        alpha, sigma = COSINE.coefficients((time * COSINE.steps).round().long(), x)
+        return (alpha * x - x0) / sigma  # v at which x0 is that
+
+    return Denoiser(network, COSINE, "v", clip=clip)
+
+
+def test_a_companion_that_knows_what_is_drawn_expects_the_noise():
+    x0 = 0.5 * normal(2, 3, 64, 64)
+    tau, noise = torch.tensor([30, 240]), normal(2, 3, 64, 64, seed=1)
+    assert match.fake_loss(exact(x0), Drawn(x0, 250, 0, Y), tau, noise) < 1e-6
+    assert match.fake_loss(exact(x0 + 0.1), Drawn(x0, 250, 0, Y), tau, noise) > 0.01
+
+
+def test_from_noisy_pictures_the_best_guess_of_the_new_noise_is_its_share_of_all():
+    x0, s, tau = torch.zeros(64, 3, 64, 64), 500, torch.full((64,), 700)
+    drawn = Drawn(COSINE.add_noise(x0, normal(64, 3, 64, 64), s), 750, s, Y[:1].expand(64, -1))
+    x, share = match.noised(COSINE, drawn, tau, normal(64, 3, 64, 64, seed=1))
+    _, sigma = COSINE.coefficients(tau, x)
+    wanted = 1 - float((share / sigma)[0]) ** 2  # the variance that no denoiser can explain
+    found = match.fake_loss(exact(x0), drawn, tau, normal(64, 3, 64, 64, seed=1))
+    assert found.item() == pytest.approx(wanted, rel=0.01)
+
+
+def test_a_student_that_draws_as_the_teacher_stays_and_another_moves_to_it():
+    there, elsewhere = 0.5 * normal(2, 3, 64, 64), 0.5 * normal(2, 3, 64, 64, seed=3)
+    tau, noise = torch.tensor([30, 240]), normal(2, 3, 64, 64, seed=1)
+    drawn = Drawn(there, 250, 0, Y)
+    move = match.direction(exact(there), exact(there), drawn, there, tau, noise)
+    assert move.abs().max() < 1e-3
+    move = match.direction(exact(elsewhere), exact(there), drawn, there, tau, noise)
+    cosine = torch.nn.functional.cosine_similarity(move.flatten(1), (elsewhere - there).flatten(1))
+    assert (cosine > 0.999).all()
+    torch.testing.assert_close(move.abs().mean((1, 2, 3)), torch.ones(2), atol=0.01, rtol=0)
+
+
+@pytest.mark.parametrize(("t", "s"), [(1000, 750), (750, 500), (250, 0)])
+def test_a_call_is_matched_on_its_own_stretch(t: int, s: int):
+    tau = match.timesteps(Drawn(torch.zeros(4000, 1), t, s, Y), torch.Generator().manual_seed(0))
+    assert (int(tau.min()), int(tau.max())) == (max(s, match.LEAST) + 1, t)
+
+
+def test_a_call_begins_where_the_student_itself_comes_to(teacher: Path):
+    student = Denoiser(Pipeline.from_pretrained(teacher, "cpu", torch.float32).network, COSINE, "v")
+    x = normal(2, 3, 64, 64)
+    with torch.no_grad():
+        whole = x
+        for t, s in ((1000, 750), (750, 500), (500, 250)):
+            whole = match.step(student, whole, Y, t, s)
+    found, t, s = match.beginning(student, small_match("match-fine"), 1, x, Y, before=student)
+    torch.testing.assert_close(found, whole)
+    assert (t, s) == (250, 0)
+
+
+@pytest.mark.parametrize("name", sorted(MATCHED))
+def test_a_run_changes_the_student_and_goes_on(teacher: Path, data: str, tmp_path: Path, monkeypatch, name: str):
+    monkeypatch.setattr(match, "FIRST", 1)
+    out = tmp_path / "run"
+    match.match(small_match(name), teacher, teacher, data, out, minutes=1e-9, resume=False)
+    assert torch.load(out / "state.pt", weights_only=True)["seen"] == 8
+    match.match(small_match(name), teacher, teacher, data, out, minutes=None, resume=True)
+    state = torch.load(out / "state.pt", weights_only=True)
+    assert state["seen"] == 32
+    begun = checkpoint.load(teacher)[0].state_dict()
+    assert any(not torch.equal(weight, begun[key]) for key, weight in state["network"].items())
+    assert any(not torch.equal(weight, state["network"][key]) for key, weight in state["fake"].items())
+    _, config = checkpoint.load(out / "checkpoint")
+    assert (config.sampler, config.steps, config.guidance, config.training["preset"]) == ("ddim", 4, 1.0, name)
+    with pytest.raises(ValueError, match="holds a run already: add --resume"):
+        match.match(small_match(name), teacher, teacher, data, out, None, resume=False)
+    with pytest.raises(ValueError, match="belongs to another config"):
+        match.match(replace(small_match(name), learning_rate=1e-5), teacher, teacher, data, out, None, resume=True)
+
+
+@pytest.mark.parametrize("wrong", [["--images", "0"], ["--minutes", "-1"], ["--teacher", "absent"]])
+def test_a_wrong_command_line_of_matching_leaves_nothing(data: str, tmp_path: Path, capsys, wrong: list[str]):
+    run = ["--preset", "match-fine", "--student", "absent", "--data", data, "--out", str(tmp_path / "run"), *wrong]
+    with pytest.raises(SystemExit):
+        match.main(run)
     assert wrong[0].strip("-") in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

@@ -26,7 +26,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from ddpm import checkpoint, terminal
-from ddpm.denoiser import Denoiser
+from ddpm.denoiser import Denoiser, Prediction
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
@@ -84,8 +84,12 @@ def clean_target(schedule: NoiseSchedule, x_t: Tensor, t: int, x_s: Tensor, s: i
 
 def step(student: Denoiser, x: Tensor, conditions: Tensor, t: int, s: int) -> Tensor:
     """Where one step of the student leads from x (N, 3, 64, 64): from t to s > 0 (DDIM, Song et al. 2020, eq. 12)."""
-    guess = student(x, t, conditions)
-    alpha_s, sigma_s = student.schedule.coefficients(s, x)
+    return onward(student.schedule, student(x, t, conditions), s)
+
+
+def onward(schedule: NoiseSchedule, guess: Prediction, s: int) -> Tensor:
+    """Where a prediction leads at timestep s > 0."""
+    alpha_s, sigma_s = schedule.coefficients(s, guess.x0)
     return alpha_s * guess.x0 + sigma_s * guess.eps
 
 

@@ -139,6 +139,14 @@ DISTILLED: dict[str, TrainConfig] = {
 }
 """What `training.distill` teaches: the two networks of a model that draws in four calls, without guidance."""
 
+MATCHED: dict[str, TrainConfig] = {
+    f"match-{half}": replace(
+        DISTILLED[f"fast-{half}"], name=f"match-{half}", images=64_000, learning_rate=5e-5, warmup=0, decay=0.5
+    )
+    for half in ("coarse", "fine")
+}
+"""What `training.match` goes on with: the same two networks."""
+
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,

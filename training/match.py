@@ -1,0 +1,294 @@
+r"""Let a few-step student draw what its teacher draws, where `training.distill` has brought it close.
+
+    python -m training.match --preset match-coarse --student runs/fast-coarse/checkpoint --data data/train \
+        --out runs/match-coarse [--minutes 60] [--resume]
+    python -m training.match --preset match-fine --student runs/fast-fine/checkpoint --data data/train \
+        --out runs/match-fine --before runs/match-coarse/checkpoint
+    python -m training.join runs/match-coarse/checkpoint runs/match-fine/checkpoint --out runs/fast
+
+A student that learns each of its teacher's points by their squared error ends between those that are alike: its shapes
+and colors are uncertain where the teacher's are not. Here it learns where its own pictures should move for their
+distribution to become the teacher's (distribution matching distillation, Yin et al. 2024, "One-step Diffusion with
+Distribution Matching Distillation", eq. 7). That takes the score of both distributions: the teacher knows its own, and
+a second network, in the paper the fake one, learns along that of what the student draws ("Improved Distribution
+Matching Distillation for Fast Image Synthesis", Yin et al. 2024b, section 4.2: several steps of it for one of the
+student, here RATIO). A call from t to s is matched at the timesteps of its own stretch, between s and t: earlier calls
+decide what has more noise, and later ones what has less.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections import deque
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from ddpm import checkpoint, terminal
+from ddpm.denoiser import Denoiser
+from ddpm.networks import build
+from ddpm.pipeline import Pipeline
+from ddpm.precision import has_native_bf16
+from ddpm.schedule import NoiseSchedule
+from training.distill import calls, onward, step
+from training.loop import dataset
+from training.loop.presets import MATCHED, TrainConfig
+from training.loop.run import (
+    generator,
+    initial_weights,
+    learning_rate_factor,
+    model_config,
+    plain,
+    read_log,
+    read_state,
+    stop_on_signals,
+    update_average,
+    write_log,
+    write_state,
+)
+
+GUIDANCE = 3.0  # the teacher's
+RATIO = 3  # batches that the fake network learns for one of the student
+FIRST = 100  # batches that it learns before the student begins
+RECENT = 16  # the student's last batches, from which it learns
+LEAST = 20  # the smallest timestep at which pictures are compared
+FAKE_RATE = 2e-4  # its learning rate
+BETAS = (0.5, 0.99)  # both optimizers'
+LOG_EVERY = 50  # batches
+SAVE_EVERY = 60.0  # seconds
+
+
+class Drawn(NamedTuple):
+    """Where one call of the student led from x_t: x_s (N, 3, 64, 64) at timestep s, for labels (N, 24)."""
+
+    x: Tensor
+    t: int
+    s: int
+    labels: Tensor
+
+
+def noised(schedule: NoiseSchedule, drawn: Drawn, tau: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Go on from x_s to the timesteps tau (N,) > s with noise (N, 3, 64, 64): x_tau, and the share of `noise` in it.
+
+    q(x_tau | x_s) as in Kingma et al. 2021, "Variational Diffusion Models", appendix A.1.
+    """
+    alpha, sigma = schedule.coefficients(tau, noise)
+    alpha_s, sigma_s = schedule.coefficients(drawn.s, noise)
+    ratio = alpha / alpha_s
+    share = (sigma**2 - (ratio * sigma_s) ** 2).clamp_min(0).sqrt()
+    return ratio * drawn.x + share * noise, share
+
+
+def fake_loss(fake: Denoiser, drawn: Drawn, tau: Tensor, noise: Tensor) -> Tensor:
+    """How far the fake network is from the score of what the student draws: denoising score matching, Vincent 2011.
+
+    The score, -(x_tau - alpha x0) / sigma^2, times minus the share of the noise is the noise that it expects. Returns
+    the mean square of what it is off by.
+    """
+    x, share = noised(fake.schedule, drawn, tau, noise)
+    _, sigma = fake.schedule.coefficients(tau, x)
+    expected = share / sigma * fake(x, tau, drawn.labels).eps
+    return (expected - noise).square().mean()
+
+
+@torch.no_grad()
+def direction(teacher: Denoiser, fake: Denoiser, drawn: Drawn, x0: Tensor, tau: Tensor, noise: Tensor) -> Tensor:
+    """Where the student's x0 (N, 3, 64, 64) should move, of about length 1: against equation 7 of Yin et al. 2024.
+
+    The difference of the scores is that of the predicted clean pictures but for a factor; equation 8's weight takes its
+    place.
+    """
+    x, _ = noised(teacher.schedule, drawn, tau, noise)
+    real = teacher(x, tau, drawn.labels).x0
+    far = (x0 - real).abs().mean((1, 2, 3), keepdim=True).clamp_min(1e-3)
+    return (real - fake(x, tau, drawn.labels).x0) / far
+
+
+def timesteps(drawn: Drawn, random: torch.Generator) -> Tensor:
+    """Timesteps (N,) of the call's own stretch: above s, and up to t."""
+    low = max(drawn.s, LEAST)
+    return low + 1 + torch.randint(drawn.t - low, (len(drawn.x),), generator=random)
+
+
+@torch.no_grad()
+def beginning(
+    student: Denoiser, config: TrainConfig, number: int, x: Tensor, labels: Tensor, before: Denoiser | None
+) -> tuple[Tensor, int, int]:
+    """Where call `number` of the student begins, x_t (N, 3, 64, 64), and its t and s.
+
+    x: noise, or at a first call below T noised pictures. before: a student of the earlier calls, which then begins.
+    """
+    own = calls(config)
+    earlier = calls(replace(config, since=config.until, until=1.0)) if before else []
+    for t, s in earlier:
+        x = step(before, x, labels, t, s)  # type: ignore[arg-type]
+    for t, s in own[:number]:
+        x = step(student, x, labels, t, s)
+    return x, *own[number]
+
+
+def match(
+    config: TrainConfig,
+    teacher_folder: Path,
+    student_folder: Path,
+    data: str,
+    out: Path,
+    minutes: float | None,
+    resume: bool,
+    before_folder: Path | None = None,
+) -> None:
+    """Go on with a student until it has drawn `config.images`, `minutes` have passed, or a signal asks to stop.
+
+    student_folder: the checkpoint to begin with, of `training.distill`. before_folder: see `beginning`; without it the
+    first call below T begins at the data's pictures with noise. Raises ValueError where `out` holds a run already and
+    `resume` is False, or holds another config.
+    """
+    started = time.monotonic()
+    state_file, log_file = out / "state.pt", out / "log.csv"
+    if state_file.exists() and not resume:
+        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    dtype = torch.bfloat16 if has_native_bf16(device) else torch.float32
+
+    def loaded(folder: Path, guidance: float) -> Denoiser:
+        pipeline = Pipeline.from_pretrained(folder, device)
+        if (pipeline.config.schedule, pipeline.config.prediction) != (config.schedule, config.prediction):
+            raise ValueError(f"{folder} has another schedule or prediction than the preset {config.name!r}")
+        return Denoiser(pipeline.network, config.schedule, config.prediction, guidance, pipeline.dtype)
+
+    def learner(folder: Path) -> tuple[nn.Module, Denoiser]:
+        network = build(config.network, config.options)
+        network.load_state_dict(initial_weights(folder, config))
+        network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return network, Denoiser(network, config.schedule, config.prediction, dtype=dtype, clip=False)
+
+    def optimizer_of(network: nn.Module, rate: float) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(network.parameters(), rate, betas=BETAS, weight_decay=0.0, fused=True)
+
+    teacher = loaded(teacher_folder, GUIDANCE)
+    before = loaded(before_folder, 1.0) if before_folder else None
+    images, conditions = dataset.load(data)
+    network, student = learner(student_folder)
+    other, fake = learner(teacher_folder)
+    optimizer, fake_optimizer = optimizer_of(network, config.learning_rate), optimizer_of(other, FAKE_RATE)
+    out.mkdir(parents=True, exist_ok=True)
+    ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
+    seen = 0
+    if resume and state_file.exists():
+        state = read_state(state_file)
+        if state["config"] != plain(config):
+            raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+        network.load_state_dict(state["network"])
+        other.load_state_dict(state["fake"])
+        optimizer.load_state_dict(state["optimizer"])
+        fake_optimizer.load_state_dict(state["fake_optimizer"])
+        ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
+    clipped = replace(student, clip=True)
+    rows = read_log(log_file, seen)
+
+    def save() -> None:
+        state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
+        state |= {"fake": other.state_dict(), "fake_optimizer": fake_optimizer.state_dict()}
+        state |= {"pictures": len(images), "config": plain(config)}
+        write_state(state_file, state)
+        write_log(log_file, rows)
+        averaged = build(config.network, config.options)
+        averaged.load_state_dict(ema)
+        checkpoint.save(out / "checkpoint", averaged, model_config(config, seen, data), dtype=torch.float16)
+
+    def learn(what: nn.Module, its: torch.optim.Optimizer, loss: Tensor) -> None:
+        its.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(what.parameters(), config.clip)
+        its.step()
+
+    recent: deque[Drawn] = deque(maxlen=RECENT)
+    fake_losses: list[float] = []
+    moves: list[float] = []
+    first = seen + FIRST * config.batch  # also after a resumption: the last batches are new
+    since, last_save = (seen, time.monotonic()), time.monotonic()
+    with stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
+        while seen < config.images:
+            random = generator(config.seed, seen)
+
+            def noise(random: torch.Generator = random) -> Tensor:
+                return torch.randn((config.batch, *images.shape[1:]), generator=random).to(device)
+
+            index = torch.randint(len(images), (config.batch,), generator=random)
+            y, x = conditions[index].to(device), noise()
+            if config.until < 1 and before is None:
+                t = round(config.until * config.schedule.steps)
+                x = config.schedule.add_noise(dataset.to_float(images[index]).to(device), x, t)
+            x, t, s = beginning(clipped, config, seen // config.batch % len(calls(config)), x, y, before)
+            ready = seen >= first
+            with torch.set_grad_enabled(ready):
+                guess = student(x, t, y)
+            x0 = guess.x0
+            drawn = Drawn((onward(config.schedule, guess, s) if s else x0).detach(), t, s, y)
+            recent.append(drawn)
+            if ready:
+                move = direction(teacher, fake, drawn, x0.detach(), timesteps(drawn, random), noise())
+                for group in optimizer.param_groups:
+                    group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
+                learn(network, optimizer, (x0 - (x0.detach() + move)).square().mean() / 2)
+                moves.append(move.square().mean().item())
+                update_average(ema, network, config, seen)
+            for _ in range(RATIO):
+                some = recent[int(torch.randint(len(recent), (1,), generator=random))]
+                loss = fake_loss(fake, some, timesteps(some, random), noise())
+                learn(other, fake_optimizer, loss)
+                fake_losses.append(loss.item())
+            seen += config.batch
+            bar.update(config.batch)
+            if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
+                row = {"images": seen, "lr": optimizer.param_groups[0]["lr"]}
+                row |= {"fake_loss": mean(fake_losses), "move": mean(moves)}
+                row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
+                rows.append(row)
+                fake_losses, moves, since = [], [], (seen, time.monotonic())
+            if stop.is_set() or (minutes is not None and time.monotonic() - started > 60 * minutes):
+                break
+            if time.monotonic() - last_save > SAVE_EVERY:
+                save()
+                last_save = time.monotonic()
+    save()
+
+
+def mean(values: list[float]) -> float:
+    """Their mean, 0 for none, at six digits."""
+    return round(sum(values) / max(1, len(values)), 6)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Command line: see the module's docstring."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--preset", choices=sorted(MATCHED), required=True)
+    parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to be like")
+    parser.add_argument("--student", type=Path, required=True, help="the network to begin with")
+    parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")
+    parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
+    parser.add_argument("--images", type=int, help="pictures to draw in all, in place of the preset's number")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    args = parser.parse_args(arguments)
+    config = MATCHED[args.preset]
+    if args.minutes is not None and not args.minutes > 0:
+        parser.error(f"--minutes must be more than 0, got {args.minutes}")
+    if args.images is not None:
+        if args.images < 1:
+            parser.error(f"--images must be at least 1, got {args.images}")
+        config = replace(config, images=args.images)
+    try:
+        match(config, args.teacher, args.student, args.data, args.out, args.minutes, args.resume, args.before)
+    except (OSError, ValueError) as error:
+        parser.error(str(error))
+
+
+if __name__ == "__main__":
+    terminal.run(main)
