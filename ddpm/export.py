@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 from ddpm.checkpoint import write_whole
 
@@ -28,17 +28,31 @@ FILM_SCALE = 8
 FRAME_MS, LAST_FRAME_MS = 60, 2000
 """How long a film shows each frame, and its last one, in milliseconds."""
 
+SLIDE_MS = 300
+"""The same for each frame of a film with captions, which are read."""
+
+CAPTION, MARGIN, LARGEST = 56, 12, 18
+"""The height of a caption of two lines, its margin on the left, and the height of its letters, all in pixels."""
+
+_HALF = 127  # colors of each half of a frame
+_PAPER, _INK = (255, 255, 255), (34, 38, 45)
+
 _BT709 = 1  # for colors, as the H.264 standard numbers it (ITU-T H.264, tables E-3 to E-5)
 
 
-def write_gif(pictures: Sequence[Image.Image], file: File, below: bool = False) -> None:
-    """Write pictures as a GIF that rests on the last one and repeats.
+def write_gif(
+    pictures: Sequence[Image.Image], file: File, below: bool = False, captions: Sequence[str] | None = None
+) -> None:
+    """Write pictures as a GIF that rests on the last one and repeats, slower where it has captions: two lines each.
 
     Each picture has a palette of its own, half of it for the noisy image and half for the clean one, which stands on
     the right, or `below`: noise takes all the colors that it can get, and the clean image would show bands.
     """
-    first, *others = (enlarge(_with_palette(picture, below)) for picture in pictures)
-    durations = [FRAME_MS] * len(others) + [LAST_FRAME_MS]
+    frames = [enlarge(_with_palette(picture, below)) for picture in pictures]
+    if captions is not None:
+        frames = [_captioned(frame, words) for frame, words in zip(frames, captions, strict=True)]
+    first, *others = frames
+    durations = [FRAME_MS if captions is None else SLIDE_MS] * len(others) + [LAST_FRAME_MS]
     write_file(
         file, lambda path: first.save(path, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     )
@@ -69,17 +83,32 @@ def enlarge(picture: Image.Image, scale: int = SCALE) -> Image.Image:
 
 
 def _with_palette(picture: Image.Image, below: bool) -> Image.Image:
-    """The picture in 256 colors, 128 for each half."""
+    """The picture in 254 colors, 127 for each half; the last two of the palette are those of a caption."""
     width, height = picture.size
     edges = ((0, 0, width, height // 2), (0, height // 2, width, height))
     if not below:
         edges = ((0, 0, width // 2, height), (width // 2, 0, width, height))
-    halves = [picture.crop(edge).quantize(128, Image.Quantize.MAXCOVERAGE, kmeans=1) for edge in edges]
-    pixels = [np.asarray(half) + 128 * i for i, half in enumerate(halves)]
-    palettes = [(half.getpalette() or [])[: 3 * 128] for half in halves]
+    halves = [picture.crop(edge).quantize(_HALF, Image.Quantize.MAXCOVERAGE, kmeans=1) for edge in edges]
+    pixels = [np.asarray(half) + _HALF * i for i, half in enumerate(halves)]
+    palettes = [(half.getpalette() or [])[: 3 * _HALF] for half in halves]
     joined = Image.fromarray(np.concatenate(pixels, axis=0 if below else 1).astype(np.uint8), "P")
-    joined.putpalette([*palettes[0], *[0] * (3 * 128 - len(palettes[0])), *palettes[1]])
+    padded = [color for palette in palettes for color in (*palette, *[0] * (3 * _HALF - len(palette)))]
+    joined.putpalette([*padded, *_PAPER, *_INK])
     return joined
+
+
+def _captioned(frame: Image.Image, words: str) -> Image.Image:
+    """A frame of `_with_palette` with two lines below it."""
+    width, height = frame.size
+    whole = Image.new("P", (width, height + CAPTION), 2 * _HALF)
+    whole.putpalette(frame.getpalette() or [])
+    whole.paste(frame)
+    draw = ImageDraw.Draw(whole)
+    size = LARGEST
+    while draw.multiline_textbbox((0, 0), words, font := ImageFont.load_default(size))[2] > width - 2 * MARGIN:
+        size -= 1
+    draw.multiline_text((MARGIN, height + CAPTION // 2), words, 2 * _HALF + 1, font, anchor="lm", spacing=6)
+    return whole
 
 
 def _encode(pictures: Sequence[Image.Image], path: Path) -> None:

@@ -103,6 +103,13 @@ class Trajectory:
         """Write the frames of one image as a GIF that rests on the result and repeats."""
         write_gif(self._film(image), file)
 
+    def save_slides(self, file: File, image: int = 0) -> None:
+        """Write the GIF for slides: slower, with the labels and where it stands below each frame."""
+        scene, steps = ", ".join(self.scenes[image]) or "empty scene", len(self.timesteps)
+        chosen = spread(steps, FILM_FRAMES)
+        captions = [f"{scene}\nstep {i + 1} of {steps}, timestep {self.timesteps[i]}" for i in chosen]
+        write_gif(self._film(image), file, captions=captions)
+
     def save_mp4(self, file: File, image: int = 0) -> None:
         """Write the frames of one image as a film that rests on the result: H.264, which every browser plays."""
         write_mp4(self._film(image), file)

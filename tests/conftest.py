@@ -67,7 +67,7 @@ def pipeline(tmp_path_factory: pytest.TempPathFactory) -> Pipeline:
     options = {"width": 8}
     config = checkpoint.ModelConfig("tiny", "context_unet", options, "v", NoiseSchedule(), steps=STEPS, guidance=2.0)
     checkpoint.save(folder, build("context_unet", options), config)
-    return Pipeline.from_pretrained(folder, device="cpu")
+    return Pipeline.from_pretrained(folder, "cpu", torch.float32)  # as the page without a server computes
 
 
 @pytest.fixture(scope="session")

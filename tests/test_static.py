@@ -250,17 +250,23 @@ def test_the_files_are_those_of_a_server(page: Page, pipeline: Pipeline, tmp_pat
         with Image.open(save(name)) as found, Image.open(buffer) as wanted:
             assert (found.mode, found.size, found.info) == (wanted.mode, wanted.size, wanted.info)
             expect_close(np.asarray(found), np.asarray(wanted))
-    buffer = io.BytesIO()
-    run.save_gif(buffer)
-    with Image.open(save("GIF")) as found, Image.open(buffer) as wanted:
-        assert (found.n_frames, found.size, found.info["loop"]) == (wanted.n_frames, wanted.size, wanted.info["loop"])
-        for frame in (0, 9):
-            for film in (found, wanted):
-                film.seek(frame)
-            assert found.info["duration"] == wanted.info["duration"]
-            truth = to_uint8(torch.cat([run.x[frame, 0], run.x0[frame, 0]], -1)).astype(int)
-            off = [np.abs(np.asarray(film.convert("RGB"))[1::3, 1::4] - truth).mean() for film in (found, wanted)]
-            assert off[0] < 1.5 * off[1]
+    for name, write in (("GIF", run.save_gif), ("GIF for slides", run.save_slides)):
+        buffer = io.BytesIO()
+        write(buffer)
+        with Image.open(save(name)) as found, Image.open(buffer) as wanted:
+            for of in (lambda film: film.n_frames, lambda film: film.size, lambda film: film.info["loop"]):
+                assert of(found) == of(wanted)
+            for frame in (0, 9):
+                for film in (found, wanted):
+                    film.seek(frame)
+                assert found.info["duration"] == wanted.info["duration"]
+                truth = to_uint8(torch.cat([run.x[frame, 0], run.x0[frame, 0]], -1)).astype(int)
+                pixels = [np.asarray(film.convert("RGB")) for film in (found, wanted)]
+                off = [np.abs(one[1:192:3, 1::4] - truth).mean() for one in pixels]
+                assert off[0] < 1.5 * off[1]
+                ink = [(one[192:] < 128).all(-1).sum() for one in pixels]  # of the caption; the fonts differ
+                assert 0.5 * ink[1] <= ink[0] <= 2 * ink[1]
+                assert bool(ink[1]) == (name != "GIF")
     buffer = io.BytesIO()
     run.save_npz(buffer)
     buffer.seek(0)

@@ -2,6 +2,7 @@
 
 import io
 import os
+from itertools import pairwise
 
 import av
 import numpy as np
@@ -10,7 +11,7 @@ import torch
 from PIL import Image
 
 from ddpm import trajectory
-from ddpm.export import FRAME_MS, LAST_FRAME_MS, write_file, write_gif
+from ddpm.export import CAPTION, FRAME_MS, LAST_FRAME_MS, SLIDE_MS, write_file, write_gif
 from ddpm.labels import LABEL_ID, LABELS
 from ddpm.pictures import to_tensor
 from ddpm.samplers import Step
@@ -100,6 +101,35 @@ def test_the_gif_plays_every_step_and_rests_on_the_last(run, tmp_path):
     assert np.abs(last - np.asarray(run.frames()[-1])).mean() < 16  # a frame has 256 colors
 
 
+def test_the_gif_for_slides_is_slower_and_says_below_where_it_stands(run, tmp_path):
+    run.save_slides(tmp_path / "slides.gif", image=1)
+    run.save_gif(tmp_path / "plain.gif", image=1)
+    bands = []
+    with Image.open(tmp_path / "slides.gif") as film, Image.open(tmp_path / "plain.gif") as plain:
+        assert film.size == (512, 192 + CAPTION)
+        for i in range(film.n_frames):
+            film.seek(i)
+            plain.seek(i)
+            assert film.info["duration"] == (SLIDE_MS if i < 4 else LAST_FRAME_MS)
+            frame = np.asarray(film.convert("RGB"))
+            np.testing.assert_array_equal(frame[:192], np.asarray(plain.convert("RGB")))
+            bands.append(frame[192:])
+    colors = {tuple(color) for band in bands for color in band.reshape(-1, 3)}
+    assert colors == {(255, 255, 255), (34, 38, 45)}
+    ink = [(band < 128).all(-1) for band in bands]
+    assert all(0.01 < there.mean() < 0.2 for there in ink)
+    assert all((a != b).any() for a, b in pairwise(ink))  # each names its own step
+
+
+def test_a_caption_fits_whatever_stands_in_it():
+    words = ", ".join(["yellow cylinder"] * 5)
+    film = io.BytesIO()
+    write_gif([Image.new("RGB", (128, 64))], film, captions=[f"{words}\nstep 1 of 1"])
+    with Image.open(film) as picture:
+        band = np.asarray(picture.convert("L"))[192:] < 128
+    assert band[:, -8:].sum() == 0 and band[:, 400:].any()
+
+
 @pytest.mark.parametrize("below", [False, True])
 def test_the_gif_keeps_the_colors_of_the_clean_picture(tmp_path, below):
     with Image.open("ddpm/demo/lesson/scene.png") as file:
@@ -138,7 +168,7 @@ def test_the_strip_is_a_file_too(run, tmp_path):
         assert np.array_equal(np.asarray(strip), np.asarray(run.film_strip(1, 3)))
 
 
-@pytest.mark.parametrize("format", ["png", "large_png", "strip", "gif", "mp4", "npz"])
+@pytest.mark.parametrize("format", ["png", "large_png", "strip", "gif", "slides", "mp4", "npz"])
 def test_files_need_no_name_and_no_place(run, format):
     file = io.BytesIO()
     getattr(run, f"save_{format}")(file)

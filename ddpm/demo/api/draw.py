@@ -94,7 +94,8 @@ class Drawing:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
-            format: png (the picture), strip (PNG of ten moments), gif, mp4, or npz (every step, for numpy.load).
+            format: png (the picture), strip (PNG of ten moments), gif, slides (a slower one
+                with captions), mp4, or npz (every step, for numpy.load).
             model: The name of a bundled model; the page's if left out.
         Returns:
             The file.

@@ -28,7 +28,9 @@ export function mount(element, page) {
     intoSight(part("player"), column.matches ? part("player") : element.querySelector(".views"));
   const player = new Player(part("player"), moved);
   const chart = new Chart(part("charts"), (k) => player.look(k));
-  const apart = new Apart(part("apart"), (index) => answer("page_apart", [...data.keys.map((key) => view[key]), index]));
+  const apart = new Apart(part("apart"), (index) =>
+    answer("page_apart", [...data.keys.map((key) => view[key]), index]),
+  );
   let view = {};
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };

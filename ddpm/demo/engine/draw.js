@@ -44,7 +44,12 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
     return [k, (await judge(frames[k]))[0]];
   }
 
-  for await (const step of keeping(steps(drawing, facts.labels, [scene], seed, settings), [scene, seed, settings, drawing.other])) {
+  for await (const step of keeping(steps(drawing, facts.labels, [scene], seed, settings), [
+    scene,
+    seed,
+    settings,
+    drawing.other,
+  ])) {
     if (!wanted.has(step.index)) continue;
     gathered.push(step);
     frames.push(step.x0);

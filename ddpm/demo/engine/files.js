@@ -1,14 +1,24 @@
 // Files of a run to take away, the same as a server writes (ddpm/trajectory.py, ddpm/export.py).
 import { query } from "../share/recipe.js";
-import { PIXELS, rgb, SIDE } from "./pictures.js";
+import { joined, PIXELS, rgb, SIDE } from "./pictures.js";
 import { spread } from "./schedule.js";
 
 const SCALE = 4; // pixels of a film beside each other for one of its pictures, and 3/4 as many above each other
 const LARGE = 16;
 const COLUMNS = 10;
-const COLORS = 128; // of each half of a film's frame
+const COLORS = 127; // of each half of a film's frame; the last two of its palette are those of a caption
+const CAPTION = {
+  height: 56,
+  margin: 12,
+  largest: 18,
+  line: 24,
+  colors: [
+    [255, 255, 255],
+    [34, 38, 45],
+  ],
+};
 const FILM_FRAMES = 100;
-const [FRAME_MS, LAST_FRAME_MS] = [60, 2000];
+const [FRAME_MS, SLIDE_MS, LAST_FRAME_MS] = [60, 300, 2000];
 
 const library = (name) => import(new URL(`../../runtime/${name}`, import.meta.url));
 
@@ -104,27 +114,47 @@ function palettized(bytes, quantize) {
   return { palette, pixels: closest(bytes, palette) };
 }
 
-// A film of noisy and clean pictures beside each other; each half of a frame has colors of its own.
-async function gif(run) {
+// Lines below a frame, as places in its palette.
+function caption(lines, width) {
+  const { height, margin, largest, line } = CAPTION;
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.fillStyle = "white";
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = "black";
+  const font = (size) => {
+    context.font = `${size}px sans-serif`;
+    return Math.max(...lines.map((words) => context.measureText(words).width));
+  };
+  let size = largest;
+  while (font(size) > width - 2 * margin) size--;
+  lines.forEach((words, i) => context.fillText(words, margin, height / 2 + line * (i - 0.5) + size / 3));
+  const { data } = context.getImageData(0, 0, width, height);
+  return Uint8Array.from({ length: width * height }, (_, at) => 2 * COLORS + (data[4 * at] < 128 ? 1 : 0));
+}
+
+// A film of noisy and clean pictures beside each other; each half of a frame has colors of its own. said(k): the lines
+// below step k, for a slower film.
+async function gif(run, said) {
   const { GIFEncoder, quantize } = await library("gifenc.js");
   const film = GIFEncoder();
   const chosen = spread(run.length, FILM_FRAMES);
   for (const [i, k] of chosen.entries()) {
     const halves = [run[k].x, run[k].x0].map((x) => palettized(rgb(x), quantize));
-    const palette = halves.flatMap((half) => half.palette);
+    const palette = halves.flatMap(({ palette }) => Array.from({ length: COLORS }, (_, k) => palette[k] ?? [0, 0, 0]));
+    palette.push(...CAPTION.colors);
     const data = new Uint8Array(2 * SIDE * SIDE); // places in the palette, the clean picture on the right
     for (let y = 0; y < SIDE; y++) {
       const line = halves.map(({ pixels }) => pixels.subarray(y * SIDE, (y + 1) * SIDE));
       data.set(line[0], 2 * y * SIDE);
-      const first = halves[0].palette.length;
       data.set(
-        line[1].map((place) => first + place),
+        line[1].map((place) => COLORS + place),
         (2 * y + 1) * SIDE,
       );
     }
-    const frame = enlarged({ width: 2 * SIDE, height: SIDE, data }, SCALE, 1);
-    const delay = i === chosen.length - 1 ? LAST_FRAME_MS : FRAME_MS;
-    film.writeFrame(frame.data, frame.width, frame.height, { palette, delay });
+    const { data: pixels, width, height } = enlarged({ width: 2 * SIDE, height: SIDE, data }, SCALE, 1);
+    const below = said ? caption(said(k), width) : new Uint8Array();
+    const delay = i === chosen.length - 1 ? LAST_FRAME_MS : said ? SLIDE_MS : FRAME_MS;
+    film.writeFrame(joined([pixels, below]), width, height + below.length / width, { palette, delay });
   }
   film.finish();
   return [film.bytes()];
@@ -183,11 +213,16 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance }) {
 const result = (run) => sheet([[rgb(run.at(-1).x0)]]);
 const strip = (run) => sheet(["x", "x0"].map((key) => spread(run.length, COLUMNS).map((i) => rgb(run[i][key]))));
 
+function slides(run, { labels }) {
+  return gif(run, (k) => [labels.join(", "), `step ${k + 1} of ${run.length}, timestep ${run[k].t}`]);
+}
+
 const WRITERS = {
   png: [(run, about) => png(result(run), query(about)), ".png", "image/png"],
   large: [(run, about) => png(enlarged(result(run), LARGE), query(about)), "_large.png", "image/png"],
   strip: [(run, about) => png(enlarged(strip(run), SCALE), query(about)), "_strip.png", "image/png"],
-  gif: [gif, ".gif", "image/gif"],
+  gif: [(run) => gif(run), ".gif", "image/gif"],
+  slides: [slides, "_slides.gif", "image/gif"],
   npz: [npz, ".npz", "application/octet-stream"],
 };
 

@@ -36,8 +36,8 @@ class File(TypedDict):
     meta: FileMeta
 
 
-Format = Literal["png", "large", "strip", "gif", "mp4", "npz"]
-"""The picture, the same for slides, the film strip, the film (twice), every step as arrays."""
+Format = Literal["png", "large", "strip", "gif", "slides", "mp4", "npz"]
+"""The picture, the same for slides, the film strip, the film (twice as GIF, as MP4), every step as arrays."""
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
@@ -46,6 +46,7 @@ _WRITERS: dict[Format, tuple[Callable[[Trajectory, BytesIO], None], str, str]] =
     "large": (Trajectory.save_large_png, "_large.png", "image/png"),
     "strip": (Trajectory.save_strip, "_strip.png", "image/png"),
     "gif": (Trajectory.save_gif, ".gif", "image/gif"),
+    "slides": (Trajectory.save_slides, "_slides.gif", "image/gif"),
     "mp4": (Trajectory.save_mp4, ".mp4", "video/mp4"),
     "npz": (Trajectory.save_npz, ".npz", "application/octet-stream"),
 }
