@@ -256,7 +256,7 @@ def test_the_query_of_a_picture_is_that_of_the_link() -> None:
 def test_the_chart_is_a_drawing_of_its_own(page: Page, tmp_path: Path) -> None:
     draw(page, "red cube", "cyan sphere")
     expect(state(page)).to_contain_text("Finished")
-    file = save(page, "Chart", tmp_path)
+    file = save(page, "Chart (SVG)", tmp_path)
     assert file.name == "red-cube_cyan-sphere_seed0_chart.svg"
     root = ElementTree.parse(file).getroot()
     words = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
@@ -264,6 +264,10 @@ def test_the_chart_is_a_drawing_of_its_own(page: Page, tmp_path: Path) -> None:
     strokes = {path.get("stroke") for path in root.iter("{http://www.w3.org/2000/svg}path")}
     assert {"rgb(173, 35, 35)", "rgb(41, 208, 208)"} <= strokes
     assert "var(" not in file.read_text(encoding="utf-8")
+    with Image.open(save(page, "Chart (PNG)", tmp_path)) as picture:
+        assert picture.size == (2 * int(root.get("width")), 2 * int(root.get("height")))
+        found = {color for _, color in picture.convert("RGB").getcolors(1 << 24)}
+    assert {(173, 35, 35), (41, 208, 208)} <= found
 
 
 @pytest.mark.slow

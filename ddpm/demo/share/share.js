@@ -4,7 +4,7 @@ import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { paint } from "../shared/frames.js";
 import { follow } from "../shared/runs.js";
-import { sheet } from "../shared/svg.js";
+import { rasterized, sheet } from "../shared/svg.js";
 import { label, labels as names, say, text } from "../shared/texts.js";
 import { query, recipe } from "./recipe.js";
 
@@ -80,8 +80,8 @@ export function mount(element, page) {
     }
   }
 
-  // The chart of the stage, as it stands there.
-  function saveChart() {
+  // The chart of the stage as it stands there, as SVG or PNG.
+  async function saveChart(format) {
     const drawings = ["chances", "levels"].map((name) => {
       const svg = document.querySelector(`#stage .charts .${name}`);
       return [svg.getAttribute("aria-label"), svg];
@@ -90,13 +90,15 @@ export function mount(element, page) {
       const line = document.querySelector(`#stage .charts .line.${name.split(" ")[0]} .core`);
       return [label(name), getComputedStyle(line).stroke];
     });
-    const blob = new Blob([sheet(drawings, legend, ["veil", "cursor"])], { type: "image/svg+xml" });
+    const svg = sheet(drawings, legend, ["veil", "cursor"]);
+    const name = `${run.labels.join("_").replaceAll(" ", "-")}_seed${run.seed}_chart.${format}`;
+    const blob = format === "png" ? await rasterized(svg, 2) : new Blob([svg], { type: "image/svg+xml" });
     const anchor = document.createElement("a");
     anchor.href = URL.createObjectURL(blob);
-    anchor.download = `${run.labels.join("_").replaceAll(" ", "-")}_seed${run.seed}_chart.svg`;
+    anchor.download = name;
     anchor.click();
     URL.revokeObjectURL(anchor.href);
-    say(part("status"), "share.saved", { name: anchor.download });
+    say(part("status"), "share.saved", { name });
   }
 
   // Set everything to what a picture follows from; the server is not asked until it is drawn again.
@@ -151,7 +153,7 @@ export function mount(element, page) {
     if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
     if (button.dataset.role === "link") return copyLink();
-    if (button.dataset.role === "chart") return saveChart();
+    if (button.dataset.chart) return saveChart(button.dataset.chart);
     save(button.dataset.format);
   });
   draw();

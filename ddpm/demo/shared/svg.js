@@ -27,6 +27,17 @@ export function sheet(drawings, legend, left) {
   );
 }
 
+// The same as a PNG, `scale` times as large.
+export async function rasterized(drawing, scale) {
+  const image = new Image();
+  image.src = `data:image/svg+xml,${encodeURIComponent(drawing)}`;
+  await image.decode();
+  const canvas = document.createElement("canvas");
+  Object.assign(canvas, { width: scale * image.width, height: scale * image.height });
+  canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
+  return new Promise((resolve) => canvas.toBlob(resolve));
+}
+
 // What is in an SVG, with the styles that the page gives it written into it.
 function styled(svg, left) {
   const copy = svg.cloneNode(true);
