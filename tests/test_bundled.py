@@ -32,6 +32,19 @@ def test_it_draws_what_is_asked_for(pipe):
     assert topk_accuracy(evaluator(images), labels.encode(scenes)) >= 0.9
 
 
+def test_the_student_draws_in_four_calls_what_is_asked_for():
+    student = Pipeline.from_pretrained(CHECKPOINTS / "fast", device="cpu")
+    assert (student.config.steps, student.config.guidance, student.config.name) == (4, 1.0, "fast")
+    assert (CHECKPOINTS / "fast" / "model.safetensors").stat().st_size <= 25e6
+    calls = []
+    student.network.register_forward_hook(lambda *_: calls.append(1))
+    scenes = draw_spec(2, [1, 2, 3], each=8)
+    images = student.generate(scenes, seed=0)
+    assert len(calls) == 4
+    evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", device="cpu")
+    assert topk_accuracy(evaluator(images), labels.encode(scenes)) >= 0.95
+
+
 def test_the_models_of_the_ready_comparisons_are_there(pipe):
     named = {half["model"] for ready in READY.values() for half in ready.halves if "model" in half}
     assert named <= set(Models(pipe, CHECKPOINTS).names)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 import yaml
 
 from ddpm import hub
@@ -14,8 +15,9 @@ def top(folder: Path) -> dict:
     return yaml.safe_load((folder / hub.CARD).read_text(encoding="utf-8").split("---\n")[1])
 
 
-def test_the_default_models_card_has_its_measured_figures() -> None:
-    folder = CHECKPOINTS / "default"
+@pytest.mark.parametrize("name", ["default", "fast"])
+def test_a_models_card_has_its_measured_figures(name: str) -> None:
+    folder = CHECKPOINTS / name
     figures = hub.read_figures(folder)
     assert top(folder) == hub.metadata(read_config(folder), figures)
     found = {

@@ -171,7 +171,7 @@ def test_noise_on_the_way_adds_up_to_that_of_the_timestep(s: int):
     x0, noise = 0.3 * normal(2, 3, 64, 64), normal(2, 3, 64, 64, seed=1)
     tau = torch.tensor([s + 1, s + 200])
     x_s = COSINE.add_noise(x0, normal(2, 3, 64, 64, seed=2), s) if s else x0
-    x, share = match.noised(COSINE, Drawn(x_s, 999, s, Y), tau, noise)
+    x, share = match.noised(COSINE, Drawn(x_s, s, Y), tau, noise)
     alpha, sigma = COSINE.coefficients(tau, x0)
     residual = x - alpha * x0
     torch.testing.assert_close(residual.std((1, 2, 3)), sigma.flatten(), rtol=0.03, atol=0)
@@ -191,13 +191,13 @@ def exact(x0: torch.Tensor, clip: bool = False) -> Denoiser:
 def test_a_companion_that_knows_what_is_drawn_expects_the_noise():
     x0 = 0.5 * normal(2, 3, 64, 64)
     tau, noise = torch.tensor([30, 240]), normal(2, 3, 64, 64, seed=1)
-    assert match.fake_loss(exact(x0), Drawn(x0, 250, 0, Y), tau, noise) < 1e-6
-    assert match.fake_loss(exact(x0 + 0.1), Drawn(x0, 250, 0, Y), tau, noise) > 0.01
+    assert match.fake_loss(exact(x0), Drawn(x0, 0, Y), tau, noise) < 1e-6
+    assert match.fake_loss(exact(x0 + 0.1), Drawn(x0, 0, Y), tau, noise) > 0.01
 
 
 def test_from_noisy_pictures_the_best_guess_of_the_new_noise_is_its_share_of_all():
     x0, s, tau = torch.zeros(64, 3, 64, 64), 500, torch.full((64,), 700)
-    drawn = Drawn(COSINE.add_noise(x0, normal(64, 3, 64, 64), s), 750, s, Y[:1].expand(64, -1))
+    drawn = Drawn(COSINE.add_noise(x0, normal(64, 3, 64, 64), s), s, Y[:1].expand(64, -1))
     x, share = match.noised(COSINE, drawn, tau, normal(64, 3, 64, 64, seed=1))
     _, sigma = COSINE.coefficients(tau, x)
     wanted = 1 - float((share / sigma)[0]) ** 2  # the variance that no denoiser can explain
@@ -208,7 +208,7 @@ def test_from_noisy_pictures_the_best_guess_of_the_new_noise_is_its_share_of_all
 def test_a_student_that_draws_as_the_teacher_stays_and_another_moves_to_it():
     there, elsewhere = 0.5 * normal(2, 3, 64, 64), 0.5 * normal(2, 3, 64, 64, seed=3)
     tau, noise = torch.tensor([30, 240]), normal(2, 3, 64, 64, seed=1)
-    drawn = Drawn(there, 250, 0, Y)
+    drawn = Drawn(there, 0, Y)
     move = match.direction(exact(there), exact(there), drawn, there, tau, noise)
     assert move.abs().max() < 1e-3
     move = match.direction(exact(elsewhere), exact(there), drawn, there, tau, noise)
@@ -217,10 +217,10 @@ def test_a_student_that_draws_as_the_teacher_stays_and_another_moves_to_it():
     torch.testing.assert_close(move.abs().mean((1, 2, 3)), torch.ones(2), atol=0.01, rtol=0)
 
 
-@pytest.mark.parametrize(("t", "s"), [(1000, 750), (750, 500), (250, 0)])
-def test_a_call_is_matched_on_its_own_stretch(t: int, s: int):
-    tau = match.timesteps(Drawn(torch.zeros(4000, 1), t, s, Y), torch.Generator().manual_seed(0))
-    assert (int(tau.min()), int(tau.max())) == (max(s, match.LEAST) + 1, t)
+@pytest.mark.parametrize(("s", "until"), [(750, 1000), (500, 1000), (250, 500), (0, 500)])
+def test_a_call_is_matched_at_the_noise_of_its_network_that_it_leaves(s: int, until: int):
+    tau = match.timesteps(Drawn(torch.zeros(4000, 1), s, Y), until, torch.Generator().manual_seed(0))
+    assert (int(tau.min()), int(tau.max())) == (max(s, match.LEAST) + 1, until)
 
 
 def test_a_call_begins_where_the_student_itself_comes_to(teacher: Path):

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app import CHECKPOINTS
 from ddpm import Pipeline, recipe
-from ddpm.demo.share.share import EXPERIMENTS, PRESET_SETTINGS
+from ddpm.demo.share.share import EXPERIMENTS, live_settings, presets
 from ddpm.demo.texts import TEXTS
 from ddpm.settings import Settings
 from ddpm.trajectory import to_uint8
@@ -149,13 +149,24 @@ def test_a_link_without_parameters_changes_nothing(page: Page) -> None:
     expect(page.locator("#selection")).to_contain_text("2 of 5 ticked")
 
 
-@pytest.mark.parametrize("name", ["Fast", "Accurate"])
+@pytest.mark.parametrize(
+    ("name", "steps", "words"),
+    [
+        ("Four steps", 4, "model fast, DDIM, 4 steps, guidance 1"),
+        ("Fast", 10, "seed 0; DPM-Solver++, 10 steps, guidance 2.5"),
+        ("Accurate", 25, "seed 0; SDE-DPM-Solver++, 25 steps, guidance 2.5"),
+    ],
+)
 @pytest.mark.everywhere
-def test_a_preset_starts_at_once(page: Page, name: str) -> None:
-    preset = PRESET_SETTINGS[name.lower()]
+def test_a_preset_starts_at_once(page: Page, name: str, steps: int, words: str) -> None:
     page.locator("#presets").get_by_role("button", name=name).click()
-    expect(part(page, "run")).to_contain_text(f"{preset.steps} steps, guidance {preset.guidance:g}")
-    expect(page.get_by_label(str(preset.steps), exact=True)).to_be_checked()
+    expect(part(page, "run")).to_contain_text(words)
+    expect(page.get_by_label(str(steps), exact=True)).to_be_checked()
+
+
+def test_without_a_student_live_begins_with_the_fast_preset(pipeline: Pipeline) -> None:
+    assert [*presets({"own": pipeline.config})] == ["fast", "accurate", "textbook"]
+    assert '["dpm++", 10, 2.5, "own"]' in live_settings({"own": pipeline.config})
 
 
 @pytest.mark.everywhere

@@ -434,8 +434,8 @@ def test_an_emptied_guidance_goes_back_to_what_it_was(page: Page) -> None:
 def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) -> None:
     page.locator("#live input").check()
     run = page.locator("#share [data-role=run]")
-    expect(run).to_contain_text("red cube, cyan sphere; seed 0; DPM-Solver++, 10 steps")  # the preset Fast
-    expect_step(page, 10, 10)  # the picture, not the way there
+    expect(run).to_contain_text("red cube, cyan sphere; seed 0; model fast, DDIM, 4 steps, guidance 1")
+    expect_step(page, 4, 4)  # the picture, not the way there
     page.locator("input[name='gray cylinder']").check()
     expect(run).to_contain_text("red cube, cyan sphere, gray cylinder")
     page.get_by_label("Seed", exact=True).fill("7")
@@ -453,7 +453,7 @@ def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) ->
     expect(run).to_contain_text("seed 7")
     generate(page).click()
     expect(run).to_contain_text("seed 8")
-    expect_step(page, 10, 10)
+    expect_step(page, 4, 4)
 
 
 def test_live_does_not_scroll_the_page(page: Page) -> None:

@@ -87,7 +87,7 @@ def test_every_stage_needs_its_options():
 def test_checkpoints_become_one_that_draws(folders, tmp_path):
     main([*map(str, folders), "--out", str(tmp_path / "all")])
     network, config = checkpoint.load(tmp_path / "all")
-    assert (config.network, network.until) == ("staged", [0.2, 0.5, 1.0])
+    assert (config.name, config.network, network.until) == ("all", "staged", [0.2, 0.5, 1.0])
     assert [facts["preset"] for facts in config.training["stages"]] == ["clearest", "clear", "noisy"]
     for time, folder in zip((0.7, 0.3, 0.1), folders, strict=True):
         expected = checkpoint.load(folder)[0](*inputs(time))

@@ -4,7 +4,7 @@
 
 Each network is for the timesteps up to its preset's `until`, above those of the next; one must go all the way to T.
 Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
-Everything but the networks (schedule, default settings) is that of the one that goes to T.
+Everything but the networks (schedule, default settings) is that of the one that goes to T; the name is the folder's.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         network, config = join(args.checkpoints)
-        checkpoint.save(args.out, network, config, dtype=torch.float16)
+        checkpoint.save(args.out, network, replace(config, name=args.out.resolve().name), dtype=torch.float16)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

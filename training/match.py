@@ -12,8 +12,8 @@ distribution to become the teacher's (distribution matching distillation, Yin et
 Distribution Matching Distillation", eq. 7). That takes the score of both distributions: the teacher knows its own, and
 a second network, in the paper the fake one, learns along that of what the student draws ("Improved Distribution
 Matching Distillation for Fast Image Synthesis", Yin et al. 2024b, section 4.2: several steps of it for one of the
-student, here RATIO). A call from t to s is matched at the timesteps of its own stretch, between s and t: earlier calls
-decide what has more noise, and later ones what has less.
+student, here RATIO). A call that leads to s is matched at the timesteps of its network above s: what has less noise is
+decided by later calls, and what has more, by another network.
 """
 
 from __future__ import annotations
@@ -64,10 +64,9 @@ SAVE_EVERY = 60.0  # seconds
 
 
 class Drawn(NamedTuple):
-    """Where one call of the student led from x_t: x_s (N, 3, 64, 64) at timestep s, for labels (N, 24)."""
+    """Where one call of the student led: x_s (N, 3, 64, 64) at timestep s, for labels (N, 24)."""
 
     x: Tensor
-    t: int
     s: int
     labels: Tensor
 
@@ -109,10 +108,10 @@ def direction(teacher: Denoiser, fake: Denoiser, drawn: Drawn, x0: Tensor, tau: 
     return (real - fake(x, tau, drawn.labels).x0) / far
 
 
-def timesteps(drawn: Drawn, random: torch.Generator) -> Tensor:
-    """Timesteps (N,) of the call's own stretch: above s, and up to t."""
+def timesteps(drawn: Drawn, until: int, random: torch.Generator) -> Tensor:
+    """Timesteps (N,) at which a call is matched: above its s, up to the last of its network."""
     low = max(drawn.s, LEAST)
-    return low + 1 + torch.randint(drawn.t - low, (len(drawn.x),), generator=random)
+    return low + 1 + torch.randint(until - low, (len(drawn.x),), generator=random)
 
 
 @torch.no_grad()
@@ -207,6 +206,7 @@ def match(
         torch.nn.utils.clip_grad_norm_(what.parameters(), config.clip)
         its.step()
 
+    until = round(config.until * config.schedule.steps)
     recent: deque[Drawn] = deque(maxlen=RECENT)
     fake_losses: list[float] = []
     moves: list[float] = []
@@ -222,17 +222,16 @@ def match(
             index = torch.randint(len(images), (config.batch,), generator=random)
             y, x = conditions[index].to(device), noise()
             if config.until < 1 and before is None:
-                t = round(config.until * config.schedule.steps)
-                x = config.schedule.add_noise(dataset.to_float(images[index]).to(device), x, t)
+                x = config.schedule.add_noise(dataset.to_float(images[index]).to(device), x, until)
             x, t, s = beginning(clipped, config, seen // config.batch % len(calls(config)), x, y, before)
             ready = seen >= first
             with torch.set_grad_enabled(ready):
                 guess = student(x, t, y)
             x0 = guess.x0
-            drawn = Drawn((onward(config.schedule, guess, s) if s else x0).detach(), t, s, y)
+            drawn = Drawn((onward(config.schedule, guess, s) if s else x0).detach(), s, y)
             recent.append(drawn)
             if ready:
-                move = direction(teacher, fake, drawn, x0.detach(), timesteps(drawn, random), noise())
+                move = direction(teacher, fake, drawn, x0.detach(), timesteps(drawn, until, random), noise())
                 for group in optimizer.param_groups:
                     group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
                 learn(network, optimizer, (x0 - (x0.detach() + move)).square().mean() / 2)
@@ -240,7 +239,7 @@ def match(
                 update_average(ema, network, config, seen)
             for _ in range(RATIO):
                 some = recent[int(torch.randint(len(recent), (1,), generator=random))]
-                loss = fake_loss(fake, some, timesteps(some, random), noise())
+                loss = fake_loss(fake, some, timesteps(some, until, random), noise())
                 learn(other, fake_optimizer, loss)
                 fake_losses.append(loss.item())
             seen += config.batch

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 EVALUATOR = "evaluator"
 """The folder among the checkpoints whose network judges and does not draw."""
 
+STUDENT = "fast"
+"""The bundled model that draws in few steps, see training/distill.py; what is drawn live is drawn by it."""
+
 
 class Models:
     """Pipelines by name, each loaded when it is first asked for, and then kept.
@@ -59,7 +62,10 @@ class Models:
         name = self._known(name)
         with self._lock:
             if name not in self._loaded:
-                self._loaded[name] = Pipeline.from_pretrained(self._folders[name], zero.DEVICE).shared(self._check)
+                pipeline = Pipeline.from_pretrained(self._folders[name], zero.DEVICE)
+                if name == STUDENT:
+                    pipeline.accelerate()
+                self._loaded[name] = pipeline.shared(self._check)
             return self._loaded[name]
 
     def _known(self, name: str | None) -> str:

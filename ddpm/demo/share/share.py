@@ -8,9 +8,11 @@ from dataclasses import astuple, dataclass
 
 import gradio as gr
 
+from ddpm.checkpoint import ModelConfig
 from ddpm.demo.activity import value_button
 from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
 from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
+from ddpm.demo.models import STUDENT
 from ddpm.demo.picker.settings import Configs
 from ddpm.demo.share.files import FORMATS, File, run_file
 from ddpm.demo.texts import element
@@ -23,10 +25,6 @@ PRESET_SETTINGS = {
     "textbook": Settings("ddpm", 1000, 2.5),
 }
 """Settings by the name of their text, from the curve of quality against cost (docs/QUALITY.md)."""
-
-STUDENT = "fast"
-"""The bundled model that draws in few steps; where it is there, it is what "fast" means."""
-
 
 _SCENE = "labels=red+cube,cyan+sphere,yellow+cylinder&seed=18"
 _DEFAULT = "&sampler=sde-dpm%2B%2B&steps=25&guidance=2.5"
@@ -97,20 +95,21 @@ def preset_buttons(configs: Configs) -> gr.HTML:
 def presets(configs: Configs) -> dict[str, tuple[str, int, float, str]]:
     """Return sampler, steps, guidance and model of each preset that the models allow, by the name of its text."""
     own, config = next(iter(configs.items()))
-    found = {
-        name: (*astuple(preset), own)
-        for name, preset in PRESET_SETTINGS.items()
-        if preset.steps <= config.schedule.steps
-    }
-    if STUDENT in configs:
-        student = configs[STUDENT]
-        found["fast"] = (student.sampler, student.steps, student.guidance, STUDENT)
+    found = {"student": _suiting(STUDENT, configs[STUDENT])} if STUDENT in configs else {}
+    for name, preset in PRESET_SETTINGS.items():
+        if preset.steps <= config.schedule.steps:
+            found[name] = (*astuple(preset), own)
     return found
 
 
+def _suiting(name: str, config: ModelConfig) -> tuple[str, int, float, str]:
+    return config.sampler, config.steps, config.guidance, name
+
+
 def live_settings(configs: Configs) -> str:
-    """The script from the switch Live and the settings to the settings: Live begins with the student."""
-    return f"(on, ...settings) => (on ? {json.dumps(presets(configs)['fast'])} : settings)"
+    """The script from the switch Live and the settings to the settings: Live begins with the first preset."""
+    first = next(iter(presets(configs).values()))
+    return f"(on, ...settings) => (on ? {json.dumps(first)} : settings)"
 
 
 def connect(
