@@ -30,7 +30,7 @@ from ddpm.demo.explore import Page
 from ddpm.demo.gallery.gallery import gallery_part
 from ddpm.demo.hosting import limits, place, zero
 from ddpm.demo.lesson.lesson import lesson
-from ddpm.demo.models import Models
+from ddpm.demo.models import STUDENT, Models, draws_at_once
 from ddpm.demo.picker import picker, settings
 from ddpm.demo.share import share
 from ddpm.demo.texts import TEXTS, element, text
@@ -43,11 +43,16 @@ CACHE = Path(__file__).parent / "build" / "npm"
 
 
 def build_demo(
-    pipeline: Pipeline, evaluator: Judge, glance: Judge | None = None, folder: Path | None = None
+    pipeline: Pipeline,
+    evaluator: Judge,
+    glance: Judge | None = None,
+    folder: Path | None = None,
+    live: bool = False,
 ) -> gr.Blocks:
     """Lay out the page around the model that draws and the one that judges, and connect it.
 
-    glance: see `Studio`. folder: where the model lies, with its measured figures if there are any.
+    glance: see `Studio`. folder: where the model lies, with its measured figures if there are any. live: whether it
+    draws at every change from the start.
     """
     first_example = picker.EXAMPLES[0]
     demo = gr.Blocks(title=TEXTS["en"]["page.title"], analytics_enabled=False, delete_cache=(3600, 3600))
@@ -72,7 +77,7 @@ def build_demo(
                     )
                     gr.Button(text("page.stop"), interactive=False, elem_id="stop")
                     clear = gr.Button(text("page.clear"), elem_id="clear")
-                live = picker.live_switch()
+                switch = picker.live_switch(live)
                 examples = picker.examples()
 
             with gr.Column(elem_id="settings"):
@@ -109,11 +114,9 @@ def build_demo(
         inputs = [scene, seed, *controls.settings]
         model.input(None, model, [sampler, steps, guidance], js=settings.suiting(models.configs))
         collected = gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
-        collected.then(None, [live, *inputs], js=picker.LIVE)
-        turned = live.click(None, [live, *controls.settings], controls.settings, js=share.live_settings(models.configs))
-        turned.then(None, [live, *inputs], js=picker.LIVE)
-        changes = [seed.change, sampler.change, steps.change, guidance.change, model.change]
-        gr.on(changes, None, [live, *inputs], js=picker.LIVE)
+        at_once = share.live(models.configs)
+        collected.then(None, [switch, scene, seed], js=at_once)
+        gr.on([switch.click, seed.change], None, [switch, scene, seed], js=at_once)
         clear.click(None, None, rows, js=picker.CLEAR)
         dice.click(None, None, seed, js=settings.DICE)
 
@@ -163,7 +166,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (OSError, ValueError) as error:
         parser.error(str(error))
     folder = Path(args.checkpoint)
-    demo = build_demo(pipeline, evaluator, glance, folder)
+    demo = build_demo(pipeline, evaluator, glance, folder, draws_at_once(CHECKPOINTS / STUDENT))
     demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(demo))
     pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
     while demo.is_running:
@@ -178,7 +181,9 @@ def write_static(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
         pipeline = Pipeline.from_pretrained(args.checkpoint, "cpu", torch.float32)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", "cpu")
         demo = build_demo(pipeline, evaluator, folder=Path(args.checkpoint))
-        size = write_site(demo, Models(pipeline, CHECKPOINTS), evaluator.network, args.static, CACHE)
+        size = write_site(
+            demo, Models(pipeline, CHECKPOINTS, dtype=torch.float32), evaluator.network, args.static, CACHE
+        )
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f"{args.static}: {size / 1e6:.0f} MB; to look at it: python -m http.server -d {args.static}")

@@ -118,7 +118,8 @@ class Trajectory:
         """Write everything as a NumPy archive, which `numpy.load` reads without pickle and without this project.
 
         x, x0: float32 (S, N, 3, 64, 64). timesteps: int64 (S,). labels: uint8 (N, 24), multi-hot.
-        label_names: str (24,). seeds: uint64 (N,). sampler: str, steps: int, guidance: float, of no dimension.
+        label_names: str (24,). seeds: uint64 (N,). sampler: str, steps: int, guidance: float, and model: str, empty for
+        the page's own, of no dimension.
         """
         write_file(file, self._write_arrays)
 
@@ -167,6 +168,7 @@ class Trajectory:
                 sampler=np.array(self.settings.sampler),
                 steps=np.array(self.settings.steps),
                 guidance=np.array(self.settings.guidance),
+                model=np.array(self.model or ""),
             )
 
     def _pair(self, step: int, image: int) -> Image.Image:

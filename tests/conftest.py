@@ -85,7 +85,7 @@ def static(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iter
     from ddpm.demo.static.build import write_site
 
     folder, judge = tmp_path_factory.mktemp("site"), ConstantJudge()
-    models = Models(pipeline, CHECKPOINTS)
+    models = Models(pipeline, CHECKPOINTS, dtype=torch.float32)
     try:
         write_site(build_demo(pipeline, judge), models, judge, folder, CACHE)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:

@@ -211,7 +211,7 @@ def test_wrong_arguments_are_refused_with_a_message(client: Client, name: str, a
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
-        ("trajectory", {"format": "avi"}, "allowed are png, large, strip, gif, mp4, npz"),
+        ("trajectory", {"format": "avi"}, "allowed are png, large, strip, gif, slides, mp4, npz"),
         ("compare", {"a_steps": 0}, "steps must be a whole number from 1 to 1000"),
         ("compare", {"b_sampler": "euler"}, "allowed are ddpm, ddim, dpm"),
         ("compare", {"b_model": "absent"}, "model 'absent' is unknown"),

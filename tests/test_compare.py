@@ -1,6 +1,7 @@
 """Two runs from the same noise: in step, on one timeline, with any of the bundled models."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from ddpm.demo.compare.compare import READY, compare_views, ready_for
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.hosting.limits import Room
-from ddpm.demo.models import Models
+from ddpm.demo.models import Models, draws_at_once
 from ddpm.labels import LabelError
 
 SCENE = ["red cube", "cyan sphere"]
@@ -41,6 +42,22 @@ def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Mo
     assert models.get("other").config.name == "other"
     with pytest.raises(ValueError, match="'evaluator' is unknown; allowed are tiny, other"):
         models.get("evaluator")
+
+
+@pytest.mark.parametrize(("seconds", "at_once"), [(0.03, True), (0.1, False)])
+def test_live_is_on_from_the_start_where_a_picture_is_drawn_at_once(
+    pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, at_once: bool
+):
+    assert not draws_at_once(tmp_path / "absent")
+    pipeline.save_pretrained(tmp_path)
+    now = [0.0]
+
+    def generate(*_: object) -> None:
+        now[0] += 9.0 if not now[0] else seconds  # the first one is slower
+
+    monkeypatch.setattr(Pipeline, "generate", generate)
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    assert draws_at_once(tmp_path) == at_once
 
 
 def test_a_ready_comparison_with_an_absent_model_is_left_out(models: Models):

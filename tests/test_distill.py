@@ -237,16 +237,26 @@ def test_a_call_begins_where_the_student_itself_comes_to(teacher: Path):
 
 @pytest.mark.parametrize("name", sorted(MATCHED))
 def test_a_run_changes_the_student_and_goes_on(teacher: Path, data: str, tmp_path: Path, monkeypatch, name: str):
-    monkeypatch.setattr(match, "FIRST", 1)
-    out = tmp_path / "run"
-    match.match(small_match(name), teacher, teacher, data, out, minutes=1e-9, resume=False)
-    assert torch.load(out / "state.pt", weights_only=True)["seen"] == 8
-    match.match(small_match(name), teacher, teacher, data, out, minutes=None, resume=True)
-    state = torch.load(out / "state.pt", weights_only=True)
-    assert state["seen"] == 32
+    monkeypatch.setattr(match, "FIRST", 2)
+    out, before = tmp_path / "run", teacher if name == "match-fine" else None
+
+    def run(images: int, resume: bool = True) -> dict:
+        config = replace(small_match(name), images=images)
+        match.match(config, teacher, teacher, data, out, minutes=None, resume=resume, before_folder=before)
+        return torch.load(out / "state.pt", weights_only=True)
+
+    state = run(16, resume=False)
     begun = checkpoint.load(teacher)[0].state_dict()
-    assert any(not torch.equal(weight, begun[key]) for key, weight in state["network"].items())
-    assert any(not torch.equal(weight, state["network"][key]) for key, weight in state["fake"].items())
+    assert state["seen"] == 16
+    for part in ("network", "fake"):
+        assert any(not torch.equal(weight, begun[key]) for key, weight in state[part].items())
+    again = run(16)  # nothing is left to do: what was saved is saved once more
+    for part in ("network", "fake", "ema"):
+        assert all(torch.equal(weight, state[part][key]) for key, weight in again[part].items())
+    for part in ("optimizer", "fake_optimizer"):
+        moments = [found[part]["state"][0]["exp_avg"] for found in (state, again)]
+        assert moments[0].abs().sum() > 0 and torch.equal(*moments)
+    assert run(32)["seen"] == 32
     _, config = checkpoint.load(out / "checkpoint")
     assert (config.sampler, config.steps, config.guidance, config.training["preset"]) == ("ddim", 4, 1.0, name)
     with pytest.raises(ValueError, match="holds a run already: add --resume"):
@@ -255,10 +265,21 @@ def test_a_run_changes_the_student_and_goes_on(teacher: Path, data: str, tmp_pat
         match.match(replace(small_match(name), learning_rate=1e-5), teacher, teacher, data, out, None, resume=True)
 
 
-@pytest.mark.parametrize("wrong", [["--images", "0"], ["--minutes", "-1"], ["--teacher", "absent"]])
-def test_a_wrong_command_line_of_matching_leaves_nothing(data: str, tmp_path: Path, capsys, wrong: list[str]):
-    run = ["--preset", "match-fine", "--student", "absent", "--data", data, "--out", str(tmp_path / "run"), *wrong]
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        (["--images", "0"], "--images must be at least 1, got 0"),
+        (["--minutes", "-1"], "--minutes must be more than 0, got -1"),
+        (["--teacher", "absent"], "absent: there is no such checkpoint folder"),
+        (["--student", "absent"], "absent"),
+        (["--before", "x", "--preset", "match-coarse"], "--before is for a preset of the later calls"),
+    ],
+)
+def test_a_wrong_command_line_of_matching_leaves_nothing(
+    teacher: Path, data: str, tmp_path: Path, capsys, wrong: list[str], reason: str
+):
+    run = ["--preset", "match-fine", "--student", str(teacher), "--data", data, "--out", str(tmp_path / "run"), *wrong]
     with pytest.raises(SystemExit):
         match.main(run)
-    assert wrong[0].strip("-") in capsys.readouterr().err
+    assert reason in capsys.readouterr().err.split("error: ")[1]
     assert not (tmp_path / "run").exists()

@@ -51,13 +51,24 @@ def test_large_bodies_are_refused_on_every_route(address: str) -> None:
 
 def test_too_few_values_are_refused_and_kept_out_of_the_log(address: str) -> None:
     config = httpx.get(f"{address.rstrip('/')}/config").json()
-    run = next(fn for fn in config["dependencies"] if len(fn["inputs"]) == 5 and fn["backend_fn"])
+    run = next(fn for fn in config["dependencies"] if fn["api_name"] == "page_draw")
     body = {"data": ["x" * 5000], "fn_index": run["id"], "session_hash": "few"}
     reply = post(address, "queue/join", json=body)
     assert reply.status_code == 422
-    assert reply.json() == {"detail": "this event takes 5 values, not 1"}
+    assert reply.json() == {"detail": "this event takes 6 values, not 1"}
     for wrong in ([], {}, {"data": 3, "fn_index": "a"}, {"data": [], "fn_index": 10**6, "session_hash": "few"}):
         assert post(address, "queue/join", json=wrong).status_code >= 400
+
+
+@pytest.mark.parametrize("data", [[["red cube"]], [["red cube"], 3], [["red cube"], 3, None, 2, None]])
+def test_what_is_left_out_at_the_end_takes_its_default(address: str, data: list) -> None:
+    begun = post(address, "call/generate", json={"data": data})
+    assert begun.status_code == 200
+    event = begun.json()["event_id"]
+    with httpx.stream("GET", f"{address.rstrip('/')}/gradio_api/call/generate/{event}", timeout=60) as stream:
+        answer = "".join(stream.iter_text())
+    assert "event: complete" in answer and '"model": null' in answer
+    assert post(address, "call/generate", json={"data": []}).json() == {"detail": "this event takes 6 values, not 0"}
 
 
 def test_large_uploads_are_refused(address: str) -> None:

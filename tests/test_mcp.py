@@ -47,7 +47,7 @@ def test_every_endpoint_is_a_tool_that_explains_itself(address: str) -> None:
             assert parameter["description"]
     generate = listed["generate"]
     assert generate.description.startswith("Draw a 64x64 picture of a scene of colored objects")
-    assert list(generate.inputSchema["properties"]) == ["labels", "seed", "sampler", "steps", "guidance"]
+    assert list(generate.inputSchema["properties"]) == ["labels", "seed", "sampler", "steps", "guidance", "model"]
 
 
 def picture(content: Any) -> np.ndarray:

@@ -14,7 +14,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from app import CHECKPOINTS
 from ddpm import Pipeline, recipe
-from ddpm.demo.share.share import EXPERIMENTS, live_settings, presets
+from ddpm.demo.share.share import EXPERIMENTS, live, presets
 from ddpm.demo.texts import TEXTS
 from ddpm.settings import Settings
 from ddpm.trajectory import to_uint8
@@ -126,8 +126,9 @@ def test_another_model_is_chosen_with_settings_of_its_own_and_named_by_the_link(
     assert "model" not in page.url
     page.locator("#share [data-role=history] button").nth(1).click()
     expect(part(page, "run")).to_have_text(words)
-    page.goto(f"{address}?labels=red+cube&model=other&lang=en")
+    page.goto(f"{address}?labels=red+cube&steps=2&guidance=1&model=other&lang=en")
     expect(page.locator("#notice .problem")).to_contain_text("The model “other” is none of tiny, ")
+    expect(part(page, "run")).to_have_text(f"red cube; seed 0; DDIM, {STEPS} steps, guidance 2")
 
 
 @pytest.mark.everywhere
@@ -164,9 +165,9 @@ def test_a_preset_starts_at_once(page: Page, name: str, steps: int, words: str) 
     expect(page.get_by_label(str(steps), exact=True)).to_be_checked()
 
 
-def test_without_a_student_live_begins_with_the_fast_preset(pipeline: Pipeline) -> None:
+def test_without_a_student_the_fast_preset_draws_live(pipeline: Pipeline) -> None:
     assert [*presets({"own": pipeline.config})] == ["fast", "accurate", "textbook"]
-    assert '["dpm++", 10, 2.5, "own"]' in live_settings({"own": pipeline.config})
+    assert '["dpm++", 10, 2.5, "own"]' in live({"own": pipeline.config})
 
 
 @pytest.mark.everywhere

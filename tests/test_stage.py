@@ -436,6 +436,8 @@ def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) ->
     run = page.locator("#share [data-role=run]")
     expect(run).to_contain_text("red cube, cyan sphere; seed 0; model fast, DDIM, 4 steps, guidance 1")
     expect_step(page, 4, 4)  # the picture, not the way there
+    expect(state(page)).to_contain_text("Generate shows the long way")
+    expect(page.get_by_label("25", exact=True)).to_be_checked()  # which Generate goes
     page.locator("input[name='gray cylinder']").check()
     expect(run).to_contain_text("red cube, cyan sphere, gray cylinder")
     page.get_by_label("Seed", exact=True).fill("7")
@@ -452,8 +454,9 @@ def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) ->
     page.wait_for_timeout(500)
     expect(run).to_contain_text("seed 7")
     generate(page).click()
-    expect(run).to_contain_text("seed 8")
-    expect_step(page, 4, 4)
+    expect(run).to_have_text(
+        "red cube, cyan sphere, gray cylinder, blue cylinder, green cylinder; seed 8; DDIM, 25 steps, guidance 2"
+    )
 
 
 def test_live_does_not_scroll_the_page(page: Page) -> None:
@@ -461,13 +464,13 @@ def test_live_does_not_scroll_the_page(page: Page) -> None:
     page.locator("#live input").check()
     page.evaluate("scrollTo(0, 0)")
     page.locator("input[name='gray cylinder']").check()
-    expect(state(page)).to_contain_text("Finished in")
+    expect(state(page)).to_contain_text("Drawn live")
     assert page.evaluate("scrollY") == 0
 
 
 def test_live_does_not_draw_again_what_was_asked_for(page: Page, calls: list[str]) -> None:
     page.locator("#live input").check()
-    expect(state(page)).to_contain_text("Finished in")
+    expect(state(page)).to_contain_text("Drawn live")
     before = len(calls)
     page.locator("#examples button").nth(1).click()  # ticks boxes, each of them a change, and draws
     expect(state(page)).to_contain_text("Finished in")

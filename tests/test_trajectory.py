@@ -201,7 +201,8 @@ def test_the_archive_is_read_by_numpy_without_pickle(run, tmp_path):
     run.save_npz(tmp_path / "run.npz")
     with np.load(tmp_path / "run.npz", allow_pickle=False) as data:
         assert set(data) == {
-            *("x", "x0", "timesteps", "labels", "label_names", "seeds", "sampler", "steps", "guidance")
+            *("x", "x0", "timesteps", "labels", "label_names", "seeds", "sampler", "steps", "guidance"),
+            "model",
         }
         assert data["x"].dtype == data["x0"].dtype == np.float32
         assert np.array_equal(data["x"], run.x.numpy())
@@ -212,6 +213,7 @@ def test_the_archive_is_read_by_numpy_without_pickle(run, tmp_path):
         assert names == SCENES
         assert data["seeds"].tolist() == [7, 8]
         assert (data["sampler"].item(), data["steps"].item(), data["guidance"].item()) == ("ddim", 5, 2.5)
+        assert data["model"].item() == ""
 
 
 def test_the_largest_seed_fits_into_the_archive():

@@ -54,7 +54,7 @@ from training.loop.run import (
 
 GUIDANCE = 3.0  # the teacher's
 RATIO = 3  # batches that the fake network learns for one of the student
-FIRST = 100  # batches that it learns before the student begins
+FIRST = 100  # batches that it learns from before the student begins, of a new run
 RECENT = 16  # the student's last batches, from which it learns
 LEAST = 20  # the smallest timestep at which pictures are compared
 FAKE_RATE = 2e-4  # its learning rate
@@ -99,8 +99,8 @@ def fake_loss(fake: Denoiser, drawn: Drawn, tau: Tensor, noise: Tensor) -> Tenso
 def direction(teacher: Denoiser, fake: Denoiser, drawn: Drawn, x0: Tensor, tau: Tensor, noise: Tensor) -> Tensor:
     """Where the student's x0 (N, 3, 64, 64) should move, of about length 1: against equation 7 of Yin et al. 2024.
 
-    The difference of the scores is that of the predicted clean pictures but for a factor; equation 8's weight takes its
-    place.
+    The difference of the scores is that of the predicted clean pictures but for a factor; the weight of equation 8,
+    without alpha, takes its place. The teacher's x0 is clipped, as it is when it draws.
     """
     x, _ = noised(teacher.schedule, drawn, tau, noise)
     real = teacher(x, tau, drawn.labels).x0
@@ -141,7 +141,7 @@ def match(
     resume: bool,
     before_folder: Path | None = None,
 ) -> None:
-    """Go on with a student until it has drawn `config.images`, `minutes` have passed, or a signal asks to stop.
+    """Go on with a student until it has learned from `config.images`, `minutes` have passed, or a signal asks to stop.
 
     student_folder: the checkpoint to begin with, of `training.distill`. before_folder: see `beginning`; without it the
     first call below T begins at the data's pictures with noise. Raises ValueError where `out` holds a run already and
@@ -210,11 +210,11 @@ def match(
     recent: deque[Drawn] = deque(maxlen=RECENT)
     fake_losses: list[float] = []
     moves: list[float] = []
-    first = seen + FIRST * config.batch  # also after a resumption: the last batches are new
+    alone = RECENT if seen else FIRST  # batches before the student goes on: a resumed run has no recent ones
     since, last_save = (seen, time.monotonic()), time.monotonic()
     with stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
         while seen < config.images:
-            random = generator(config.seed, seen)
+            random = generator(config.seed + (alone > 0), seen + alone)
 
             def noise(random: torch.Generator = random) -> Tensor:
                 return torch.randn((config.batch, *images.shape[1:]), generator=random).to(device)
@@ -223,8 +223,8 @@ def match(
             y, x = conditions[index].to(device), noise()
             if config.until < 1 and before is None:
                 x = config.schedule.add_noise(dataset.to_float(images[index]).to(device), x, until)
-            x, t, s = beginning(clipped, config, seen // config.batch % len(calls(config)), x, y, before)
-            ready = seen >= first
+            x, t, s = beginning(clipped, config, (seen // config.batch + alone) % len(calls(config)), x, y, before)
+            ready = alone == 0
             with torch.set_grad_enabled(ready):
                 guess = student(x, t, y)
             x0 = guess.x0
@@ -242,9 +242,12 @@ def match(
                 loss = fake_loss(fake, some, timesteps(some, until, random), noise())
                 learn(other, fake_optimizer, loss)
                 fake_losses.append(loss.item())
-            seen += config.batch
-            bar.update(config.batch)
-            if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
+            if not ready:
+                alone -= 1
+            else:
+                seen += config.batch
+                bar.update(config.batch)
+            if ready and (seen // config.batch % LOG_EVERY == 0 or seen >= config.images):
                 row = {"images": seen, "lr": optimizer.param_groups[0]["lr"]}
                 row |= {"fake_loss": mean(fake_losses), "move": mean(moves)}
                 row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
@@ -277,6 +280,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     args = parser.parse_args(arguments)
     config = MATCHED[args.preset]
+    if args.before and config.until == 1:
+        parser.error(f"--before is for a preset of the later calls; {args.preset} has the first ones")
     if args.minutes is not None and not args.minutes > 0:
         parser.error(f"--minutes must be more than 0, got {args.minutes}")
     if args.images is not None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+import torch
 
 from ddpm import checkpoint, hub
 from ddpm.checkpoint import ModelConfig
@@ -19,7 +22,10 @@ EVALUATOR = "evaluator"
 """The folder among the checkpoints whose network judges and does not draw."""
 
 STUDENT = "fast"
-"""The bundled model that draws in few steps, see training/distill.py; what is drawn live is drawn by it."""
+"""The bundled model that draws in few steps, see training/distill.py and match.py; it draws what is drawn live."""
+
+AT_ONCE = 0.06
+"""Seconds that a picture may take at most where it is drawn at every change from the start."""
 
 
 class Models:
@@ -30,9 +36,16 @@ class Models:
     "NAME (bundled)". What cannot be read is left out, with a line in the log.
     """
 
-    def __init__(self, own: Pipeline, folder: Path | None, check: Callable[[], None] | None = None) -> None:
-        """check: see `Pipeline.shared`, for the models of the folder."""
+    def __init__(
+        self,
+        own: Pipeline,
+        folder: Path | None,
+        check: Callable[[], None] | None = None,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        """check: see `Pipeline.shared`, for the models of the folder; dtype: see `Pipeline.from_pretrained`."""
         self._check = check
+        self._dtype = dtype
         self._lock = threading.Lock()
         self._loaded = {own.config.name: own}
         self._folders: dict[str, Path] = {}
@@ -60,11 +73,11 @@ class Models:
     def get(self, name: str | None = None) -> Pipeline:
         """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
         name = self._known(name)
+        if name in self._loaded:  # it waits for no other that is being loaded
+            return self._loaded[name]
         with self._lock:
             if name not in self._loaded:
-                pipeline = Pipeline.from_pretrained(self._folders[name], zero.DEVICE)
-                if name == STUDENT:
-                    pipeline.accelerate()
+                pipeline = Pipeline.from_pretrained(self._folders[name], zero.DEVICE, self._dtype)
                 self._loaded[name] = pipeline.shared(self._check)
             return self._loaded[name]
 
@@ -73,6 +86,20 @@ class Models:
         if not isinstance(name, str) or name not in self.configs:
             raise ValueError(f"model {brief(name)} is unknown; allowed are {', '.join(self.names)}")
         return name
+
+
+def draws_at_once(folder: Path) -> bool:
+    """Tell whether the model of this folder draws a picture within AT_ONCE here; False where there is none."""
+    try:
+        pipeline = Pipeline.from_pretrained(folder, zero.DEVICE)
+    except checkpoint.CheckpointError:
+        return False
+    seconds = []
+    for _ in range(3):  # the first one is slower
+        begun = time.perf_counter()
+        pipeline.generate([[]])
+        seconds.append(time.perf_counter() - begun)
+    return min(seconds) <= AT_ONCE
 
 
 def _bundled(folder: Path) -> list[Path]:

@@ -109,7 +109,7 @@ export function mount(element, page) {
 
   function showState() {
     const { state, message } = root.dataset;
-    const name = message ? "refused" : state === "asked" ? "waiting" : state;
+    const name = message ? "refused" : state === "asked" ? "waiting" : live && state === "done" ? "live" : state;
     const left = state === "running" && film.last ? view.seconds * (film.total / film.last.index - 1) : 0;
     if (waits) say(part("state"), "activity.waiting_for", waits);
     else if (left >= 2) {
@@ -250,20 +250,20 @@ export function mount(element, page) {
   });
   showExample();
 
-  const key = (labels, ...rest) => JSON.stringify([data.labels.filter((name) => labels.includes(name)), ...rest]);
+  const key = (labels, seed) => JSON.stringify([data.labels.filter((name) => labels.includes(name)), seed]);
 
   function ask(labels, seed, ...inputs) {
     clearTimeout(change);
     live = false;
-    wanted = key(labels, seed, ...inputs);
+    wanted = key(labels, seed);
     activity.ask("page_draw", labels, seed, inputs);
   }
 
-  // Draw what is wanted now, if it can be drawn and was not asked for; a run on its way gives place.
+  // Draw these labels from this seed, if it can be done and was not asked for, in whatever way; a run on its way gives place.
   function askLive(labels, seed, ...inputs) {
     clearTimeout(change);
     change = setTimeout(() => {
-      const now = key(labels, seed, ...inputs);
+      const now = key(labels, seed);
       const drawn = now === wanted && (activity.busy || activity.state === "done");
       if (drawn || refusal(labels, seed)) return;
       live = true;

@@ -179,7 +179,7 @@ function strings(shape, words) {
 }
 
 // Every step as arrays, see `Trajectory.save_npz`.
-async function npz(run, { labels, seed, names, sampler, steps, guidance }) {
+async function npz(run, { labels, seed, names, sampler, steps, guidance, model }) {
   const { zipSync } = await library("fflate.js");
   const images = (key) => {
     const all = new Float32Array(run.length * PIXELS);
@@ -204,6 +204,7 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance }) {
     sampler: strings([], [sampler]),
     steps: whole([], [steps]),
     guidance: npy("<f8", [], Float64Array.of(guidance)),
+    model: strings([], [model ?? ""]),
   };
   return [
     zipSync(Object.fromEntries(Object.entries(arrays).map(([name, file]) => [`${name}.npy`, file])), { level: 0 }),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import logging
 import re
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -9,6 +10,7 @@ from ipaddress import ip_address
 from typing import Any
 
 import gradio as gr
+from gradio.blocks import BlockFunction
 from gradio.route_utils import FnIndexInferError
 from gradio.utils import get_upload_folder, is_in_or_equal
 from gradio_client.utils import is_file_obj_with_meta
@@ -74,8 +76,12 @@ class Guard:
             if body is None:
                 await _refuse(413, f"the request is too large: at most {most:,} bytes are taken", scope, receive, send)
                 return
-            receive, asked = _again(body, receive), _parsed(body)
-            if reason := self._mistake(path, asked):
+            asked = _parsed(body)
+            event = self._event(path, asked)
+            if event is not None and (whole := _completed(event, asked)) is not None:
+                asked, body = whole
+            receive = _again(body, receive)
+            if reason := self._mistake(event, asked):
                 await _refuse(422, reason, scope, receive, send)
                 return
             if reason := self._too_many(scope, headers, asked):
@@ -107,16 +113,17 @@ class Guard:
                 reason = "there is no such endpoint" if unknown else "the request makes no sense to this endpoint"
                 await _refuse(404 if unknown else 400, reason, scope, receive, send)
 
-    def _mistake(self, path: str, asked: dict[str, Any]) -> str | None:
-        """What is wrong with the event asked for, where Gradio would print it into the log with all its values."""
-        events, data = self.demo.fns, asked.get("data")
+    def _event(self, path: str, asked: dict[str, Any]) -> BlockFunction | None:
+        """The event that is asked for."""
+        events = self.demo.fns
         if path.endswith("/queue/join"):
-            event = events.get(_whole(asked.get("fn_index")))
-        else:
-            name = path.rsplit("/call/", 1)[-1].removeprefix("v2/")
-            event = next((fn for fn in events.values() if fn.api_name == name and fn.api_visibility != "private"), None)
-            if event is not None and event.api_visibility == "public":
-                data = None  # values may be left out here
+            return events.get(_whole(asked.get("fn_index")))
+        name = path.rsplit("/call/", 1)[-1].removeprefix("v2/")
+        return next((fn for fn in events.values() if fn.api_name == name and fn.api_visibility != "private"), None)
+
+    def _mistake(self, event: BlockFunction | None, asked: dict[str, Any]) -> str | None:
+        """What is wrong with the event asked for, where Gradio would print it into the log with all its values."""
+        data = asked.get("data")
         if event is None or event.fn is None:
             return "there is no such event"
         if isinstance(data, list) and len(data) < len(event.inputs):
@@ -180,6 +187,20 @@ def _parsed(body: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}
+
+
+def _completed(event: BlockFunction, asked: dict[str, Any]) -> tuple[dict[str, Any], bytes] | None:
+    """The same with the defaults of the values that are left out at the end, and its body; None where none are."""
+    import orjson
+
+    data = asked.get("data")
+    if event.fn is None or not isinstance(data, list) or len(data) >= len(event.inputs):
+        return None
+    missing = [value.default for value in inspect.signature(event.fn).parameters.values()][len(data) :]
+    if inspect.Parameter.empty in missing or len(data) + len(missing) != len(event.inputs):
+        return None
+    whole = {**asked, "data": [*data, *missing]}
+    return whole, orjson.dumps(whole)
 
 
 def _files(value: Any) -> Iterator[str]:

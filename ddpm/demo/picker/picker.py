@@ -43,15 +43,12 @@ def examples() -> gr.HTML:
     return part("examples", None, template, elem_id="examples", label="Examples")
 
 
-def live_switch() -> gr.HTML:
+def live_switch(on: bool) -> gr.HTML:
     """Build the switch for drawing at every change. Its value is whether it is on; a click turns it."""
     words = '<b data-text="picker.live"></b> <span data-text="picker.live_note"></span>'
     template = f'<label><input type="checkbox"><span>{words}</span></label>'
-    return part("live", False, template, elem_id="live", label="Live")
+    return part("live", on, template, elem_id="live", label="Live")
 
-
-LIVE = "(on, ...inputs) => { if (on) ddpm.live(...inputs); }"
-"""The script that draws at a change, from the value of the switch and the inputs of a run."""
 
 COLLECT = "(...rows) => [rows.flat()]"
 """The script from the values of the rows to that of the selection."""

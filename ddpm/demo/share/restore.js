@@ -62,8 +62,11 @@ export function restore(values, allowed, given = {}) {
   });
 
   read("model", (value) => {
-    if (!allowed.model.includes(value)) return { allowed: allowed.model.join(", ") };
-    model = value;
+    if (allowed.model.includes(value)) model = value;
+    else {
+      [sampler, steps, guidance] = values.slice(4, 7); // what is asked for suits the other model
+      return { allowed: allowed.model.join(", ") };
+    }
   });
 
   // drawn: whether a run follows at once. at: tells the same picture from itself when it is opened again.

@@ -153,7 +153,9 @@ export function mount(element, page) {
     if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
     if (button.dataset.role === "link") return copyLink();
-    if (button.dataset.chart) return saveChart(button.dataset.chart);
+    if (button.dataset.chart) {
+      return saveChart(button.dataset.chart).catch(() => say(part("status"), "share.failed"));
+    }
     save(button.dataset.format);
   });
   draw();

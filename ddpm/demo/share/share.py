@@ -106,10 +106,10 @@ def _suiting(name: str, config: ModelConfig) -> tuple[str, int, float, str]:
     return config.sampler, config.steps, config.guidance, name
 
 
-def live_settings(configs: Configs) -> str:
-    """The script from the switch Live and the settings to the settings: Live begins with the first preset."""
+def live(configs: Configs) -> str:
+    """The script that draws at a change, by the first preset: from the switch Live, the labels and the seed."""
     first = next(iter(presets(configs).values()))
-    return f"(on, ...settings) => (on ? {json.dumps(first)} : settings)"
+    return f"(on, labels, seed) => {{ if (on) ddpm.live(labels, seed, ...{json.dumps(first)}); }}"
 
 
 def connect(

@@ -35,7 +35,7 @@ export async function rasterized(drawing, scale) {
   const canvas = document.createElement("canvas");
   Object.assign(canvas, { width: scale * image.width, height: scale * image.height });
   canvas.getContext("2d").drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve) => canvas.toBlob(resolve));
+  return new Promise((resolve, reject) => canvas.toBlob((blob) => (blob ? resolve(blob) : reject())));
 }
 
 // What is in an SVG, with the styles that the page gives it written into it.
