@@ -172,8 +172,9 @@ function npy(type, shape, data) {
   return file;
 }
 
+// NumPy has no strings of no length.
 function strings(shape, words) {
-  const length = Math.max(...words.map((word) => word.length));
+  const length = Math.max(1, ...words.map((word) => word.length));
   const codes = words.flatMap((word) => Array.from({ length }, (_, i) => word.codePointAt(i) ?? 0));
   return npy(`<U${length}`, shape, Uint32Array.from(codes));
 }
