@@ -329,7 +329,7 @@ def test_stop_ends_a_run_within_a_step_and_a_short_run_does_not_wait_for_a_long_
 
 
 def test_the_page_goes_on_while_the_models_work(page: Page) -> None:
-    """Nothing keeps the page busy for long: the longest task of the quietest of three runs, once everything is loaded."""
+    """Nothing keeps the page busy for long: the longest task of the quietest of three runs, all being loaded."""
     page.get_by_label("50", exact=True).check()
     generate(page).click()
     expect(state(page)).to_contain_text("Finished in")
