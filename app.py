@@ -90,28 +90,30 @@ def build_demo(
                 sampler = settings.sampler_choice(pipeline.config)
                 steps = settings.steps_choice(models.configs)
                 guidance = settings.guidance_slider(pipeline.config)
+                fields = [sampler, steps, guidance, model]
+                chosen = dict(zip(("sampler", "steps", "guidance", "model"), fields, strict=True))
 
             with gr.Tabs(elem_id="views"):
                 with gr.Tab(text("page.draw"), id="draw"):
                     stage()
                     files = share.share_row()
                 with gr.Tab(text("page.compare"), id="compare"):
-                    compare_tab(studio, rows, scene, seed)
+                    compare = compare_tab(studio, rows, scene, seed)
                 with gr.Tab(text("edit.title"), id="edit"):
-                    edit_tab(studio, seed, [sampler, steps, guidance, model])
+                    edit_tab(studio, seed, fields)
                 with gr.Tab(text("page.explore"), id="explore"):
-                    page = Page(studio, scene, seed, [sampler, steps, guidance, model])
+                    page = Page(studio, scene, seed, chosen)
                     with gr.Tabs(elem_id="explore"):
                         with gr.Tab(text("gallery.title"), id="gallery"):
-                            gallery_part(page)
+                            gallery = gallery_part(page)
                         with gr.Tab(text("walk.title"), id="walk"):
-                            walk_part(page)
+                            walk = walk_part(page)
 
         lesson(pipeline, folder)
 
         # What the browser does by itself.
-        controls = share.Controls(rows, seed, sampler, steps, guidance, model)
-        inputs = [scene, seed, *controls.settings]
+        controls = share.Controls(rows, seed, chosen, [compare, gallery, walk])
+        inputs = [scene, seed, *fields]
         model.input(None, model, [sampler, steps, guidance], js=settings.suiting(models.configs))
         collected = gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)
         at_once = share.live(models.configs)

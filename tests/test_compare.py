@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from ddpm import Pipeline, checkpoint
 from ddpm.demo.compare.compare import READY, compare_views, ready_for
 from ddpm.demo.draw.studio import Studio
-from ddpm.demo.experiments import Side, compare_runs
+from ddpm.demo.experiments import Progress, Side, compare_runs
 from ddpm.demo.hosting.limits import Room
 from ddpm.demo.models import Models, draws_at_once
 from ddpm.labels import LabelError
@@ -30,8 +30,10 @@ def models(pipeline: Pipeline, tmp_path) -> Models:
     return Models(pipeline, tmp_path)
 
 
-def sides(pipeline: Pipeline, *settings: tuple[str, int, float]) -> tuple[Side, Side]:
-    a, b = (Side(pipeline.settings(*values)) for values in settings)
+def sides(
+    pipeline: Pipeline, *settings: tuple[str, int, float], scene: list[str] = SCENE, seed: int = 0
+) -> tuple[Side, Side]:
+    a, b = (Side(scene, seed, pipeline.settings(*values)) for values in settings)
     return a, b
 
 
@@ -80,7 +82,7 @@ def test_a_bundled_model_of_the_same_name_is_offered_beside_the_page_s_own(pipel
 def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pipeline):
     settings = ("dpm++", 3, 2.0), ("ddpm", 7, 1.0)
     last = {}
-    for progress in compare_runs(models, SCENE, 5, sides(pipeline, *settings), Room()):
+    for progress in compare_runs(models, sides(pipeline, *settings, seed=5), Room()):
         last[progress.side] = progress.step
     for side, values in enumerate(settings):
         torch.testing.assert_close(last[side].x0, pipeline.generate([SCENE], 5, *values))
@@ -89,26 +91,36 @@ def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pip
 def test_the_run_with_more_noise_left_goes_on(models: Models, pipeline: Pipeline):
     steps = [
         (p.side, p.step.t)
-        for p in compare_runs(models, SCENE, 0, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)), Room())
+        for p in compare_runs(models, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)), Room())
     ]
     assert steps == [(0, 1000), (1, 1000), (0, 500), (1, 750), (1, 500), (1, 250)]
 
 
 def test_guidance_asks_the_network_twice_a_step(pipeline: Pipeline):
-    assert [Side(pipeline.settings(guidance=w)).cost for w in (0, 1, 2.5)] == [1, 1, 2]
+    assert [Side(SCENE, 0, pipeline.settings(guidance=w)).cost for w in (0, 1, 2.5)] == [1, 1, 2]
 
 
 def test_what_cannot_be_compared_is_refused_at_once(models: Models, pipeline: Pipeline):
-    both = sides(pipeline, ("ddim", 2, 1), ("ddim", 2, 1))
+    both = ("ddim", 2, 1), ("ddim", 2, 1)
     with pytest.raises(LabelError, match="at least one object"):
-        compare_runs(models, [], 0, both, Room())
+        compare_runs(models, sides(pipeline, *both, scene=[]), Room())
     with pytest.raises(ValueError, match="seed"):
-        compare_runs(models, SCENE, -1, both, Room())
+        compare_runs(models, sides(pipeline, *both, seed=-1), Room())
+
+
+def test_each_side_draws_its_own_scene(models: Models, pipeline: Pipeline):
+    a, b = Side(SCENE, 5, pipeline.settings("ddim", 3, 2.0)), Side(["gray cube"], 7, pipeline.settings("ddim", 2, 1.0))
+    views = [*compare_views(Studio(pipeline, ConstantJudge()), models, (a, b))]
+    first, second = views[-1]["sides"]
+    assert (first["labels"], first["seed"], second["labels"], second["seed"]) == (SCENE, 5, ["gray cube"], 7)
+    assert set(second["verdict"]["missing"]) == {"gray cube"}
+    *_, last = (p.step for p in compare_runs(models, (b, b), Room()) if isinstance(p, Progress))
+    torch.testing.assert_close(last.x0, pipeline.generate([["gray cube"]], 7, "ddim", 2, 1.0))
 
 
 def test_the_views_hold_every_frame_once_and_end_with_the_verdicts(models: Models, pipeline: Pipeline):
     studio = Studio(pipeline, ConstantJudge())
-    views = [*compare_views(studio, models, SCENE, 0, sides(pipeline, ("ddim", 4, 1), ("ddim", 120, 1)))]
+    views = [*compare_views(studio, models, sides(pipeline, ("ddim", 4, 1), ("ddim", 120, 1)))]
     assert [view["state"] for view in views] == ["running"] * (len(views) - 1) + ["done"]
     assert views[0]["run"] == views[-1]["run"]
     shown = [[i for view in views for part in view["sides"][side]["chunks"] for i in part["index"]] for side in (0, 1)]

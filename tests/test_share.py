@@ -310,3 +310,99 @@ def test_an_earlier_run_of_the_visit_is_a_click_away(page: Page) -> None:
     expect(part(page, "run")).to_contain_text("cyan sphere; seed 0")
     expect(page.locator("input[name='cyan sphere']")).to_be_checked()
     expect(thumbs.first).to_have_attribute("title", "cyan sphere")
+
+
+def copied(page: Page, name: str) -> str:
+    """The query of the link that a part's button copies."""
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.locator(f".{name} [data-part=link]").click()
+    expect(page.locator(f".{name} .take [role=status]")).to_have_text("Link copied.")
+    address, _, query = page.evaluate("navigator.clipboard.readText()").partition("?")
+    assert address == page.url.partition("?")[0]
+    return str(query)
+
+
+def finished(page: Page, name: str) -> Locator:
+    screen = page.locator(f".{name}")
+    expect(screen).to_have_attribute("data-state", "done")
+    expect(screen).to_be_visible()
+    return screen
+
+
+GALLERY = "view=gallery&labels=red+cube,cyan+sphere&seed=7&count=3&sampler=ddim&steps=2&guidance=1&model=tiny"
+WALK = (
+    "view=walk&labels=red+cube,cyan+sphere&seed=7&way=labels&to_seed=5&to_labels=gray+cube,blue+cylinder&stops=6"
+    "&sampler=ddim&steps=2&guidance=1&model=tiny"
+)
+COMPARISON = (
+    "view=compare&labels=red+cube,cyan+sphere&seed=7&a_model=tiny&a_sampler=dpm%2B%2B&a_steps=3&a_guidance=1"
+    "&b_model=default&b_sampler=ddim&b_steps=2&b_guidance=1.5"
+)
+
+
+@pytest.mark.everywhere
+def test_a_link_leads_to_a_gallery(page: Page, address: str) -> None:
+    page.goto(f"{address}?{GALLERY}&lang=en")
+    gallery = finished(page, "gallery")
+    expect(gallery.locator(".tiles button")).to_have_count(3)
+    expect(gallery.locator("[data-part=seed]").first).to_have_text("seed 7")
+    expect(page.locator("#selection")).to_contain_text("red cube, cyan sphere")
+    assert page.url.endswith(f"?{GALLERY}&lang=en")
+    assert copied(page, "gallery") == GALLERY
+
+
+@pytest.mark.everywhere
+def test_a_link_leads_to_a_walk(page: Page, address: str) -> None:
+    page.goto(f"{address}?{WALK}&lang=en")
+    walk = finished(page, "walk")
+    expect(walk.locator(".stops button")).to_have_count(6)
+    expect(walk.locator("[data-part=to]")).to_have_text("gray cube, blue cylinder")
+    assert copied(page, "walk") == WALK
+
+
+@pytest.mark.everywhere
+@pytest.mark.parametrize("other", ["", "&b_labels=gray+cube&b_seed=9"])
+def test_a_link_leads_to_a_comparison(page: Page, address: str, other: str) -> None:
+    page.goto(f"{address}?{COMPARISON}{other}&lang=en")
+    compare = finished(page, "compare")
+    names = compare.locator("[data-part=name]").all_inner_texts()
+    assert names[0].startswith("tiny: DPM-Solver++, 3 steps, guidance 1")
+    assert names[1].startswith("default: DDIM, 2 steps, guidance 1.5")
+    scenes = [name.partition("; ")[2] for name in names]
+    assert scenes == (["red cube, cyan sphere; seed 7", "gray cube; seed 9"] if other else ["", ""])
+    assert copied(page, "compare") == COMPARISON + other
+
+
+@pytest.mark.everywhere
+def test_what_is_wrong_in_a_link_to_a_part_is_named(page: Page, address: str) -> None:
+    query = GALLERY.replace("count=3", "count=99").replace("model=tiny", "model=mine") + "&a_steps=-2&lang=en"
+    page.goto(f"{address}?{query}")
+    finished(page, "gallery")
+    problems = page.locator("#notice .problem")
+    expect(problems.filter(has_text="count: “99” is not a number from 1 to 16")).to_be_visible()
+    expect(problems.filter(has_text="The model “mine” is none of tiny")).to_be_visible()
+    expect(problems).to_have_count(2)  # the comparison's steps are not the gallery's
+    page.goto(f"{address}?view=attic&labels=red+cube&steps=2&lang=en")
+    expect(problems.filter(has_text="view: “attic” is none of stage, compare, gallery, walk")).to_be_visible()
+    expect(part(page, "run")).to_contain_text("red cube; seed 0; DDIM, 2 steps")
+
+
+@pytest.mark.everywhere
+def test_two_runs_of_the_visit_are_compared(page: Page) -> None:
+    pair = part(page, "pair")
+    expect(pair).to_be_hidden()
+    for label, seed in (("red cube", "7"), ("cyan sphere", "8")):
+        page.get_by_label("Seed", exact=True).fill(seed)
+        draw(page, label)
+        expect(state(page)).to_contain_text("Finished")
+    pair.click()
+    thumbs = part(page, "history").get_by_role("button")
+    for i in (0, 0, 0, 1):  # chosen, not chosen, chosen
+        thumbs.nth(i).click()
+    names = finished(page, "compare").locator("[data-part=name]")
+    expect(names.first).to_contain_text("red cube; seed 7")  # the older one
+    expect(names.last).to_contain_text("cyan sphere; seed 8")
+    expect(page.locator("#notice")).to_have_text("Two runs of this visit, side by side.")
+    expect(pair).to_have_attribute("aria-pressed", "false")
+    page.locator("#compare-start").click()  # by itself the tab compares one scene with itself
+    expect(names.last).not_to_contain_text("seed 8")

@@ -86,7 +86,7 @@ def test_every_text_that_the_page_names_is_there() -> None:
     assert {f"label.{word}" for word in COLORS + SHAPES} <= texts.TEXTS["en"].keys()
 
 
-SOURCES = ("link", "picture", "history", *(f"try_{name}" for name in EXPERIMENTS))
+SOURCES = ("link", "picture", "history", "pair", *(f"try_{name}" for name in EXPERIMENTS))
 STATES = ("waiting", "running", "done", "stopped", "failed")
 COMPOSED = {
     "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "edit")],
@@ -97,7 +97,7 @@ COMPOSED = {
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
     "picker.${shape}": [f"picker.{shape}" for shape in SHAPES],
     "terms.${word.dataset.term}": [f"terms.{term}" for term in ("x", "x0", "step", "t", "noise", "snr")],
-    "share.bad_${key}": [f"share.bad_{key}" for key in KEYS],
+    "share.bad_${problem}": [f"share.bad_{problem}" for problem in (*KEYS, "choice", "range")],
     "share.from_${source}": [f"share.from_{source}" for source in SOURCES],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
     'stage.${WORDS[group][done ? "done" : "open"]}': [

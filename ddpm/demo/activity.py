@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from html import escape
 from typing import Any
 
@@ -14,24 +15,41 @@ from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.texts import element, text
 
 
+@dataclass(frozen=True)
+class Screen:
+    """What draws with a start and a stop button of its own. inputs: by the names that they have in a link.
+
+    more: what only a link says, as `share.described` would describe it; it comes after the inputs.
+    """
+
+    name: str
+    part: gr.HTML
+    inputs: Mapping[str, gr.components.Component]
+    more: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+
+
 def activity(
     name: str,
     scene: gr.HTML,
     seed: gr.Number,
-    inputs: Sequence[gr.components.Component],
+    inputs: Mapping[str, gr.components.Component],
     run: Callable[..., Iterator[View]],
-) -> gr.HTML:
-    """Build #NAME-start, #NAME-stop and the screen #NAME, and let `run(labels, seed, *inputs)` draw on it.
+    more: Mapping[str, dict[str, Any]] | None = None,
+) -> Screen:
+    """Build #NAME-start, #NAME-stop and the screen #NAME, and let `run(labels, seed, *inputs, *more)` draw on it.
 
     The text of the first button is "NAME.start"; the screen is NAME/NAME.html with NAME/NAME.js.
     """
+    more = more or {}
     with gr.Row(elem_classes=["starter"]):
         start = gr.Button(text(f"{name}.start"), variant="primary", interactive=False, elem_id=f"{name}-start")
         gr.Button(text("activity.stop"), interactive=False, elem_id=f"{name}-stop")
-    screen = part(name, None, asset(f"{name}/{name}.html"), elem_id=name, label=name.capitalize())
+    keys = escape(json.dumps([*inputs, *more]))
+    template = asset(f"{name}/{name}.html").replace("<section ", f'<section data-link="{keys}" ', 1)
+    screen = part(name, None, template, elem_id=name, label=name.capitalize())
     endpoint(name, refusing(run))
-    start.click(None, [scene, seed, *inputs], None, js=ask(name))
-    return screen
+    start.click(None, [scene, seed, *inputs.values()], None, js=ask(name))
+    return Screen(name, screen, inputs, more)
 
 
 def waiting(wait: Wait) -> View:

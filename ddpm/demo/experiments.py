@@ -33,8 +33,10 @@ Verdict = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class Side:
-    """One of two runs that are compared: how it samples, and with which of the `Models` (None: the page's own)."""
+    """One of two runs that are compared. model: one of the `Models`, None for the page's own."""
 
+    labels: Sequence[str]
+    seed: int
     settings: Settings
     model: str | None = None
 
@@ -96,21 +98,20 @@ class Edited:
     verdict: Verdict | None
 
 
-def compare_runs(
-    models: Models, scene: Sequence[str], seed: int, sides: tuple[Side, Side], room: Room
-) -> Iterator[Progress | Wait]:
-    """Draw the same labels from the same noise twice, in step: always the side goes on that has more noise left.
+def compare_runs(models: Models, sides: tuple[Side, Side], room: Room) -> Iterator[Progress | Wait]:
+    """Draw two runs in step: always the side goes on that has more noise left.
 
     The last `Progress` of a side holds its result. A `Wait` may come before the first. Raises ValueError or LabelError
     before the first step.
     """
-    scene = requested(scene)
     work = sum(side.settings.steps for side in sides)
     check_work(work)
     runs = []
     for side in sides:
-        settings = side.settings
-        runs.append(models.get(side.model).stream([scene], seed, settings.sampler, settings.steps, settings.guidance))
+        scene, settings = requested(side.labels), side.settings
+        check_seed(side.seed)
+        pipeline = models.get(side.model)
+        runs.append(pipeline.stream([scene], side.seed, settings.sampler, settings.steps, settings.guidance))
     return _in_turn(room, work, _in_step(runs))
 
 

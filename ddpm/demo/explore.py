@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,7 @@ class Page:
     studio: Studio
     scene: gr.HTML
     seed: gr.Number
-    settings: Sequence[gr.components.Component]  # sampler, steps, guidance, model
+    settings: Mapping[str, gr.components.Component]  # sampler, steps, guidance, model
 
 
 def labels_choice(label: Any, **options: Any) -> gr.Dropdown:

@@ -8,7 +8,7 @@ import * as fields from "./fields.js";
 import * as language from "./language.js";
 import * as names from "./names.js";
 
-export { restore } from "../share/restore.js";
+export { drawRestored, restore } from "../share/restore.js";
 export { ask };
 export const mount = mounting({ call, place });
 

@@ -36,6 +36,13 @@ KEYS = ("labels", "seed", "sampler", "steps", "guidance", "model")
 The model is null for the page's own, which a link does not name.
 """
 
+LINK_KEYS = (
+    *KEYS,
+    *("view", "count", "way", "to_seed", "to_labels", "stops"),
+    *(f"{side}_{key}" for side in "ab" for key in KEYS),
+)
+"""All that a link may say: the last lead to a gallery, a walk or a comparison."""
+
 
 def asset(name: str) -> str:
     """Return the text of a file of a part, such as "draw/stage.html"."""
@@ -97,6 +104,7 @@ def facts(**more: Any) -> str:
         "maxObjects": MAX_OBJECTS,
         "threshold": THRESHOLD,
         "keys": KEYS,
+        "linkKeys": LINK_KEYS,
         **more,
     }
     data = json.dumps(known, ensure_ascii=False).replace("</", "<\\/")

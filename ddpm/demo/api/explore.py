@@ -56,6 +56,7 @@ class Experiments:
             **{f"{side}_model": studio.models.other for side in "ab"},
             **{f"{end}_labels": checks["labels"] for end in ("to", "new")},
             **{f"{end}_seed": checks["seed"] for end in ("to", "noise")},
+            **{f"b_{name}": _if_given(checks[name]) for name in ("labels", "seed")},
             "count": whole("count", 1, MAX_GALLERY),
             "stops": whole("stops", MIN_STOPS, MAX_STOPS),
             "percent": whole("percent", 1, 100),
@@ -74,12 +75,14 @@ class Experiments:
         b_steps: int | None = None,
         b_guidance: float | None = None,
         b_model: str | None = None,
+        b_labels: list[str] | None = None,
+        b_seed: int | None = None,
     ) -> tuple[File, File, Report, Report]:
         """Draw the same objects from the same noise under two settings, A and B, and let the evaluator judge both.
 
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
-            seed: A whole number from 0 up, the same for both.
+            seed: A whole number from 0 up.
             a_sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             a_steps: The number of denoising steps, 1 to 1000.
             a_guidance: How strongly the labels count, from 0 (not at all) to 20.
@@ -88,25 +91,28 @@ class Experiments:
             b_steps: The same for B.
             b_guidance: The same for B.
             b_model: The same for B.
+            b_labels: Other objects for B.
+            b_seed: Another seed for B.
         Returns:
             The picture of A, a PNG file.
             The picture of B, a PNG file.
             The report on A: labels found, missing and unrequested with probabilities, and the settings used.
             The report on B.
         """
-        scene = check(labels)
+        scene, b_scene = check(labels), check(labels if b_labels is None else b_labels)
+        other_seed = seed if b_seed is None else b_seed
         sides = (
-            Side(self.models.get(a_model).settings(a_sampler, a_steps, a_guidance), a_model),
-            Side(self.models.get(b_model).settings(b_sampler, b_steps, b_guidance), b_model),
+            Side(scene, seed, self.models.get(a_model).settings(a_sampler, a_steps, a_guidance), a_model),
+            Side(b_scene, other_seed, self.models.get(b_model).settings(b_sampler, b_steps, b_guidance), b_model),
         )
         last: dict[int, Tensor] = {}
-        for progress in experiments.compare_runs(self.models, scene, seed, sides, self.studio.room):
+        for progress in experiments.compare_runs(self.models, sides, self.studio.room):
             if isinstance(progress, experiments.Progress):
                 last[progress.side] = progress.step.x0
         a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
         reports = [
-            report(scene, seed, side.settings, self.models.other(side.model), self.studio.evaluator(last[i])[0])
-            for i, side in enumerate(sides)
+            report(check(side.labels), side.seed, side.settings, self.models.other(side.model), p)
+            for side, p in zip(sides, self.studio.evaluator(torch.cat([last[0], last[1]])), strict=True)
         ]
         return a, b, reports[0], reports[1]
 
@@ -264,3 +270,7 @@ class Experiments:
 
 def _last(items: Iterator[T | Wait]) -> T:
     return deque((item for item in items if not isinstance(item, Wait)), maxlen=1).pop()
+
+
+def _if_given(check_value: Check) -> Check:
+    return lambda value: value is None or check_value(value)

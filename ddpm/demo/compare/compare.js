@@ -2,7 +2,7 @@
 import { clear, difference, Film, paint } from "../shared/frames.js";
 import { gradient, heat } from "../shared/heat.js";
 import { screen } from "../shared/screen.js";
-import { locale, text } from "../shared/texts.js";
+import { locale, labels as names, text } from "../shared/texts.js";
 import { Transport } from "../shared/transport.js";
 import { list } from "../shared/verdicts.js";
 
@@ -76,7 +76,8 @@ export function mount(element, page) {
 
   function open(view) {
     current = view;
-    root.style.setProperty("--rows", Math.max(3, view.labels.length)); // of the verdict, so that it does not move the page
+    const most = Math.max(3, ...view.sides.map(({ labels }) => labels.length));
+    root.style.setProperty("--rows", most); // of the verdict, so that it does not move the page
     films = view.sides.map((side) => new Film(side.total));
     follow = true;
     transport.pause();
@@ -139,7 +140,7 @@ export function mount(element, page) {
       paint(part("x0", side), frame.x0);
       paint(part("x", side), frame.x);
     }
-    part("name", side).textContent = about ? nameOf(about) : "";
+    part("name", side).textContent = about ? [nameOf(about), ...ownScene(about)].join("; ") : "";
     part("step", side).textContent = frame ? `${frame.index} / ${film.total}` : "\u2013";
     part("noise", side).textContent = frame ? percent(frame.noise) : "\u2013";
     part("evaluations", side).textContent = frame
@@ -151,6 +152,13 @@ export function mount(element, page) {
     if (place.dataset.key === key) return;
     place.dataset.key = key;
     place.innerHTML = about?.verdict ? list(about.verdict) : `<li class="open">${text("compare.later")}</li>`;
+  }
+
+  // What a side draws, where the two differ.
+  function ownScene({ labels, seed }) {
+    const [a, b] = current.sides;
+    const others = a.labels.join() !== b.labels.join();
+    return [...(others ? [names(labels)] : []), ...(a.seed !== b.seed ? [text("gallery.seed", { seed })] : [])];
   }
 
   cursor.addEventListener("input", () => {

@@ -1,4 +1,7 @@
-"""The tab Compare: the same labels and the same noise under two settings, side by side and in step."""
+"""The tab Compare: the same labels and the same noise under two settings, side by side and in step.
+
+From the runs of the visit, or a link, side B may have labels and a seed of its own.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,9 @@ from typing import Any
 
 import gradio as gr
 
-from ddpm.demo.activity import activity, value_button, waiting
+from ddpm.demo.activity import Screen, activity, value_button, waiting
 from ddpm.demo.adapter.page import View, ask, part, refusal
-from ddpm.demo.draw.studio import Studio
+from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.hosting.limits import Wait
@@ -68,7 +71,14 @@ READY = {
 """The ready comparisons, by the name of their text."""
 
 
-def compare_tab(studio: Studio, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML, seed: gr.Number) -> None:
+OWN_SCENE: dict[str, dict[str, Any]] = {
+    "b_labels": {"kind": "labels"},
+    "b_seed": {"kind": "whole", "most": MAX_PAGE_SEED},
+}
+"""What only a link says of side B, see `Screen`."""
+
+
+def compare_tab(studio: Studio, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML, seed: gr.Number) -> Screen:
     """Build and connect the tab. rows, scene, seed: the page's own components."""
     models, own = studio.models, studio.pipeline.config
     gr.HTML(
@@ -79,7 +89,7 @@ def compare_tab(studio: Studio, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML
     offered = ready_for(models)
     ready = _ready_buttons(offered)
     with gr.Row(elem_id="compare-sides"):
-        inputs = [*_side("A", models, own.guidance), *_side("B", models, 1.0)]
+        inputs = _side("A", models, own.guidance) | _side("B", models, 1.0)
 
     def run(
         labels: list[str],
@@ -92,21 +102,26 @@ def compare_tab(studio: Studio, rows: Sequence[gr.CheckboxGroup], scene: gr.HTML
         sampler_b: str,
         steps_b: int,
         guidance_b: float,
+        labels_b: list[str] | None = None,
+        seed_b: int | None = None,
     ) -> Iterator[View]:
         halves = (model_a, sampler_a, steps_a, guidance_a), (model_b, sampler_b, steps_b, guidance_b)
         for letter, (model, _, steps, _) in zip(SIDES, halves, strict=True):
             most = models.get(model).config.schedule.steps
             if not isinstance(steps, int) or not 1 <= steps <= most:
                 return iter([refusal("compare.bad_steps", side=letter, most=most)])
-        sides = tuple(
-            Side(models.get(model).settings(sampler, steps, guidance), model)
-            for model, sampler, steps, guidance in halves
+        scenes = (labels, seed), (labels_b or labels, seed if seed_b is None else seed_b)
+        a, b = (
+            Side(*scene, models.get(model).settings(sampler, steps, guidance), model)
+            for scene, (model, sampler, steps, guidance) in zip(scenes, halves, strict=True)
         )
-        return compare_views(studio, models, labels, seed, (sides[0], sides[1]))
+        return compare_views(studio, models, (a, b))
 
-    activity("compare", scene, seed, inputs, run)
-    filled = ready.click(None, ready, [*rows, scene, seed, *inputs], js=_fill(offered, models))
-    filled.then(None, [scene, seed, *inputs], js=ask("compare"))
+    screen = activity("compare", scene, seed, inputs, run, OWN_SCENE)
+    fields = [*inputs.values()]
+    filled = ready.click(None, ready, [*rows, scene, seed, *fields], js=_fill(offered, models))
+    filled.then(None, [scene, seed, *fields], js=ask("compare"))
+    return screen
 
 
 def ready_for(models: Models) -> dict[str, Ready]:
@@ -115,16 +130,14 @@ def ready_for(models: Models) -> dict[str, Ready]:
     return {key: ready for key, ready in READY.items() if all(half.get("model") in there for half in ready.halves)}
 
 
-def compare_views(
-    studio: Studio, models: Models, labels: Sequence[str], seed: int, sides: tuple[Side, Side]
-) -> Iterator[View]:
+def compare_views(studio: Studio, models: Models, sides: tuple[Side, Side]) -> Iterator[View]:
     """Compare, and yield what is new about every 0.1 s; long runs are thinned to about 100 frames."""
     halves = [_describe(models, side) for side in sides]
-    view: View = {"state": "running", "run": time.time_ns(), "labels": list(check(labels)), "sides": halves}
+    view: View = {"state": "running", "run": time.time_ns(), "sides": halves}
     gathered: list[list[Step]] = [[], []]
     frames = [set(shown(side.settings.steps)) for side in sides]
     due = 0.0
-    for progress in compare_runs(models, labels, seed, sides, studio.room):
+    for progress in compare_runs(models, sides, studio.room):
         if isinstance(progress, Wait):
             yield waiting(progress)
             continue
@@ -134,7 +147,7 @@ def compare_views(
         if step.index in frames[progress.side]:
             gathered[progress.side].append(step)
         if step.index == step.total:
-            half["verdict"] = verdict(check(labels), studio.evaluator(step.x0)[0])
+            half["verdict"] = verdict(tuple(half["labels"]), studio.evaluator(step.x0)[0])
         if time.monotonic() >= due:
             yield _news(view, models, sides, gathered)
             due = time.monotonic() + PAUSE
@@ -144,6 +157,8 @@ def compare_views(
 def _describe(models: Models, side: Side) -> dict[str, Any]:
     settings = side.settings
     return {
+        "labels": list(check(side.labels)),
+        "seed": side.seed,
         "model": side.model if len(models.names) > 1 else None,
         "sampler": SAMPLER_NAMES[settings.sampler],
         "total": settings.steps,
@@ -168,8 +183,8 @@ def _news(view: View, models: Models, sides: Sequence[Side], gathered: list[list
     return {**view, "sides": halves}
 
 
-def _side(name: str, models: Models, guidance: float) -> list[gr.components.Component]:
-    """Build the settings of a side: model, sampler, steps, guidance."""
+def _side(name: str, models: Models, guidance: float) -> dict[str, gr.components.Component]:
+    """Build the settings of a side, by their names in a link."""
     own = models.configs[models.names[0]]
     with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
         gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
@@ -182,7 +197,8 @@ def _side(name: str, models: Models, guidance: float) -> list[gr.components.Comp
         )
     settings = [sampler, steps, chosen]
     model.input(None, model, settings, js=suiting(models.configs))
-    return [model, *settings]
+    fields = zip(("model", "sampler", "steps", "guidance"), (model, *settings), strict=True)
+    return {f"{name.lower()}_{key}": value for key, value in fields}
 
 
 def _ready_buttons(keys: Iterable[str]) -> gr.HTML:

@@ -4,9 +4,15 @@ import { chunk, clock, inOrder, shown, verdict } from "./views.js";
 
 const PAUSE = 120; // ms between two views
 
-export async function* compare({ facts, model, judge }, labels, seed, ...halves) {
-  const scene = inOrder(labels, facts);
-  const sides = [halves.slice(0, 4), halves.slice(4)].map(([name, sampler, count, guidance]) => ({
+export async function* compare({ facts, model, judge }, labels, seed, ...inputs) {
+  const [ownLabels, ownSeed] = inputs.slice(8); // of side B
+  const halves = [
+    [labels, seed, ...inputs.slice(0, 4)],
+    [ownLabels ?? labels, ownSeed ?? seed, ...inputs.slice(4, 8)],
+  ];
+  const sides = halves.map(([labels, seed, name, sampler, count, guidance]) => ({
+    scene: inOrder(labels, facts),
+    seed,
     name,
     T: facts.models[name].T,
     settings: { sampler, steps: count, guidance },
@@ -26,9 +32,11 @@ export async function* compare({ facts, model, judge }, labels, seed, ...halves)
     const { sampler, steps: total, guidance } = settings;
     const drawing = await model(name);
     side.alphaBar = drawing.alphaBar;
-    side.run = steps(drawing, facts.labels, [scene], seed, settings);
+    side.run = steps(drawing, facts.labels, [side.scene], side.seed, settings);
     side.wanted = shown(total, facts);
     side.about = {
+      labels: side.scene,
+      seed: side.seed,
       model: several ? name : null,
       sampler: facts.samplers[sampler],
       total,
@@ -45,7 +53,7 @@ export async function* compare({ facts, model, judge }, labels, seed, ...halves)
       ...about,
       chunks: gathered.length ? [chunk(gathered.splice(0), alphaBar, facts, ["x", "x0"])] : [],
     });
-    return { state, run, labels: scene, sides: sides.map(news) };
+    return { state, run, sides: sides.map(news) };
   }
 
   // Always the side goes on that has more noise left.
@@ -57,7 +65,7 @@ export async function* compare({ facts, model, judge }, labels, seed, ...halves)
     if (side.wanted.has(step.index)) side.gathered.push(step);
     const done = step.index === step.total;
     side.left = done ? 0 : step.t;
-    if (done) side.about.verdict = verdict(scene, (await judge(step.x0))[0], facts);
+    if (done) side.about.verdict = verdict(side.scene, (await judge(step.x0))[0], facts);
     if (due()) yield view("running");
   }
   yield view("done");

@@ -219,10 +219,12 @@ function slides(run, { labels }) {
   return gif(run, (k) => [labels.join(", "), `step ${k + 1} of ${run.length}, timestep ${run[k].t}`]);
 }
 
+const recipe = ({ names, ...about }) => query(about);
+
 const WRITERS = {
-  png: [(run, about) => png(result(run), query(about)), ".png", "image/png"],
-  large: [(run, about) => png(enlarged(result(run), LARGE), query(about)), "_large.png", "image/png"],
-  strip: [(run, about) => png(enlarged(strip(run), SCALE), query(about)), "_strip.png", "image/png"],
+  png: [(run, about) => png(result(run), recipe(about)), ".png", "image/png"],
+  large: [(run, about) => png(enlarged(result(run), LARGE), recipe(about)), "_large.png", "image/png"],
+  strip: [(run, about) => png(enlarged(strip(run), SCALE), recipe(about)), "_strip.png", "image/png"],
   gif: [(run) => gif(run), ".gif", "image/gif"],
   slides: [slides, "_slides.gif", "image/gif"],
   npz: [npz, ".npz", "application/octet-stream"],

@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from ddpm.demo.activity import about, activity
+from ddpm.demo.activity import Screen, about, activity
 from ddpm.demo.adapter.page import View
 from ddpm.demo.experiments import MAX_GALLERY, gallery
 from ddpm.demo.explore import Page, now_and_then, pictures_view
 from ddpm.demo.texts import text
 
 
-def gallery_part(page: Page) -> None:
+def gallery_part(page: Page) -> Screen:
     """Build the tab. A click on a picture sets the page's seed to the picture's."""
     about("gallery")
     with gr.Row(elem_classes=["inputs"]):
@@ -25,5 +25,6 @@ def gallery_part(page: Page) -> None:
         settings = page.studio.models.get(model).settings(sampler, steps, guidance)
         return map(pictures_view, now_and_then(gallery(page.studio, labels, seed, count, settings, model)))
 
-    screen = activity("gallery", page.scene, page.seed, [count, *page.settings], run)
-    screen.select(None, screen, page.seed, js="(seed) => seed")
+    screen = activity("gallery", page.scene, page.seed, {"count": count, **page.settings}, run)
+    screen.part.select(None, screen.part, page.seed, js="(seed) => seed")
+    return screen

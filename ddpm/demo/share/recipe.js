@@ -4,11 +4,24 @@ const SIGNATURE = "\x89PNG\r\n\x1a\n";
 const KEYWORD = "ddpm\0";
 const MOST = 10 * 2 ** 20; // bytes
 
-// labels=red+cube,cyan+sphere&seed=7&...: read by restore.js.
-export function query({ labels, seed, sampler, steps, guidance, model }) {
-  const names = labels.map((label) => label.replace(" ", "+")).join();
-  const drawnBy = model ? `&model=${encodeURIComponent(model)}` : "";
-  return `labels=${names}&seed=${seed}&sampler=${encodeURIComponent(sampler)}&steps=${steps}&guidance=${guidance}${drawnBy}`;
+const written = (value) =>
+  Array.isArray(value) ? value.map((label) => label.replace(" ", "+")).join() : encodeURIComponent(value);
+
+// labels=red+cube,cyan+sphere&seed=7&...: read by restore.js. values: by the names of the fields; those that are null are
+// left out.
+export function query(values) {
+  const said = Object.entries(values).filter(([, value]) => value !== null && value !== undefined);
+  return said.map(([name, value]) => `${name}=${written(value)}`).join("&");
+}
+
+// From the queries of two runs to that of a comparison.
+export function sideBySide(a, b) {
+  const [first, second] = [new URLSearchParams(a), new URLSearchParams(b)];
+  const values = { view: "compare", labels: first.get("labels").split(","), seed: first.get("seed") };
+  for (const [side, run] of Object.entries({ a: first, b: second })) {
+    for (const name of ["model", "sampler", "steps", "guidance"]) values[`${side}_${name}`] = run.get(name);
+  }
+  return query({ ...values, b_labels: second.get("labels").split(","), b_seed: second.get("seed") });
 }
 
 // The query of a file, or null where the file carries none.

@@ -1,12 +1,12 @@
 // Saves files of the run that the stage shows, keeps the address of the page pointing at it, and opens pictures that were
 // saved here, by the button or dropped anywhere on the page; see share.py.
-import { replaceQuery } from "../shared/address.js";
+import { copyLink, leadTo } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { paint } from "../shared/frames.js";
 import { follow } from "../shared/runs.js";
 import { rasterized, sheet } from "../shared/svg.js";
 import { label, labels as names, say, text } from "../shared/texts.js";
-import { query, recipe } from "./recipe.js";
+import { query, recipe, sideBySide } from "./recipe.js";
 
 const REMEMBERED = 24; // runs of this visit
 
@@ -58,28 +58,6 @@ export function mount(element, page) {
     draw();
   }
 
-  // The address of this page with the run in it; what else stands there, such as the language, stays.
-  function address() {
-    const others = new URLSearchParams(location.search);
-    data.keys.forEach((key) => others.delete(key));
-    return `?${[query(run), others].map(String).filter(Boolean).join("&")}`;
-  }
-
-  async function copyLink() {
-    const link = `${location.origin}${location.pathname}?${query(run)}`;
-    try {
-      await navigator.clipboard.writeText(link);
-      say(part("status"), "share.copied");
-    } catch {
-      // Pages without encryption may not write to the clipboard.
-      const field = part("address");
-      field.value = link;
-      field.hidden = false;
-      field.select();
-      say(part("status"), "share.copy_by_hand");
-    }
-  }
-
   // The chart of the stage as it stands there, as SVG or PNG.
   async function saveChart(format) {
     const drawings = ["chances", "levels"].map((name) => {
@@ -105,11 +83,10 @@ export function mount(element, page) {
   async function open(file) {
     const found = await recipe(file).catch(() => null);
     if (found === null) return say(part("status"), "share.no_recipe", { name: file.name.slice(0, 60) });
-    page.value = { query: found, source: "picture" };
-    page.emit("click");
+    restore(found, "picture");
   }
 
-  // The runs of this visit, the newest first; a click draws one again.
+  // The runs of this visit, the newest first; a click draws one again, or chooses one of two to be compared.
   function remember(picture) {
     const mine = query(run);
     const runs = part("history");
@@ -121,7 +98,30 @@ export function mount(element, page) {
     runs.prepend(thumb);
     while (runs.children.length > REMEMBERED) runs.lastChild.remove();
     part("visit").hidden = runs.children.length < 2;
+    choosePair(false);
     nameThumbs();
+  }
+
+  function choosePair(on) {
+    part("pair").ariaPressed = on;
+    for (const thumb of part("history").children) {
+      if (on) thumb.ariaPressed = false;
+      else thumb.removeAttribute("aria-pressed");
+    }
+  }
+
+  function pick(thumb) {
+    if (part("pair").ariaPressed !== "true") return restore(thumb.dataset.query, "history");
+    thumb.ariaPressed = thumb.ariaPressed !== "true";
+    const [a, b] = part("history").querySelectorAll('[aria-pressed="true"]');
+    if (!b) return;
+    choosePair(false);
+    restore(sideBySide(b.dataset.query, a.dataset.query), "pair"); // the older one first
+  }
+
+  function restore(query, source) {
+    page.value = { query, source, at: Date.now() };
+    page.emit("click");
   }
 
   function nameThumbs() {
@@ -146,13 +146,11 @@ export function mount(element, page) {
   });
   element.addEventListener("click", (event) => {
     const button = event.target.closest("button");
-    if (button?.dataset.query) {
-      page.value = { query: button.dataset.query, source: "history", at: Date.now() };
-      return page.emit("click");
-    }
+    if (button?.dataset.query) return pick(button);
+    if (button?.dataset.role === "pair") return choosePair(button.ariaPressed !== "true");
     if (button?.dataset.role === "open") return part("file").click();
     if (!button || !run) return;
-    if (button.dataset.role === "link") return copyLink();
+    if (button.dataset.role === "link") return copyLink(query(run), part("status"), part("address"));
     if (button.dataset.chart) {
       return saveChart(button.dataset.chart).catch(() => say(part("status"), "share.failed"));
     }
@@ -162,7 +160,7 @@ export function mount(element, page) {
   follow((news) => {
     if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
     if (news.state === "done") {
-      replaceQuery(address());
+      leadTo(query(run));
       if (news.picture && !news.live) remember(news.picture);
     }
   });

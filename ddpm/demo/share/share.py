@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.activity import value_button
+from ddpm.demo.activity import Screen, value_button
 from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
 from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
 from ddpm.demo.models import STUDENT
@@ -41,24 +42,24 @@ EXPERIMENTS = {
 
 @dataclass(frozen=True)
 class Controls:
-    """Where people say what they want; a link sets all of it."""
+    """Where people say what they want; a link sets all of it.
+
+    settings: sampler, steps, guidance and model, by their names in a link; a preset sets them. screens: what else a
+    link may lead to, with inputs of its own.
+    """
 
     rows: Sequence[gr.CheckboxGroup]
     seed: gr.Number
-    sampler: gr.Radio
-    steps: gr.Radio
-    guidance: gr.Slider
-    model: gr.Dropdown
+    settings: Mapping[str, gr.components.Component]
+    screens: Sequence[Screen]
 
     @property
-    def settings(self) -> list[gr.components.Component]:
-        """What a preset sets."""
-        return [self.sampler, self.steps, self.guidance, self.model]
-
-    @property
-    def all(self) -> list[gr.components.Component]:
-        """All of it, in the order that restore.js wants."""
-        return [*self.rows, self.seed, *self.settings]
+    def fields(self) -> dict[str, gr.components.Component]:
+        """All but the rows, by their names in a link."""
+        fields = {"seed": self.seed, **self.settings}
+        for screen in self.screens:
+            fields.update(screen.inputs)
+        return fields
 
 
 def share_row() -> gr.HTML:
@@ -136,37 +137,45 @@ def connect(
         return run_file(row, run, format)
 
     endpoint("save", save)
-    inputs = [scene, controls.seed, *controls.settings]
-    presets.click(None, presets, controls.settings, js="(settings) => settings").then(None, inputs, js=ask("stage"))
-    restored = demo.load(None, controls.all, [*controls.all, scene, notice], js=_restore(controls))
-    restored.then(None, inputs, js=DRAW_LINKED)
+    settings = [*controls.settings.values()]
+    chosen = presets.click(None, presets, settings, js="(settings) => settings")
+    chosen.then(None, [scene, controls.seed, *settings], js=ask("stage"))
+    every = [*controls.rows, *controls.fields.values()]
+    demo.load(None, every, [*every, scene, notice], js=_restore(controls)).then(js=DRAW_RESTORED)
     for source in (row, experiments):
-        given = [*controls.all, source]
-        opened = source.click(None, given, [*controls.all, scene, notice], js=_restore(controls, given=True))
-        opened.then(None, inputs, js=ask("stage"))
+        opened = source.click(None, [*every, source], [*every, scene, notice], js=_restore(controls, given=True))
+        opened.then(js=DRAW_RESTORED)
 
 
-DRAW_LINKED = f"""async (...inputs) => {{
-    const main = await {MAIN};
-    if (new URLSearchParams(location.search).get("labels")) main.ask("stage", ...inputs);
-}}"""
-"""The script that draws what a link asks for."""
+DRAW_RESTORED = f"async () => {{ (await {MAIN}).drawRestored(); }}"
+"""The script that draws what a link, a picture or an earlier run asks for."""
 
 
 def _restore(controls: Controls, given: bool = False) -> str:
-    """The script that sets the controls to what a link says, or the query that is the last value."""
-    allowed = {
-        "labels": LABELS,
-        "mostLabels": MAX_OBJECTS,
-        "seed": MAX_PAGE_SEED,
-        "sampler": {value: name for name, value in controls.sampler.choices},
-        "steps": [value for _, value in controls.steps.choices],
-        "guidance": [controls.guidance.minimum, controls.guidance.maximum],
-        "model": [name for _, name in controls.model.choices],
-    }
-    if given:
-        return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)}, values.pop())"
-    return f"async (...values) => (await {MAIN}).restore(values, {json.dumps(allowed)})"
+    """The script that sets the controls to what a link says, or the query that is the last value; see restore.js."""
+    fields = {name: described(component) for name, component in controls.fields.items()}
+    views = {"stage": [*controls.settings]}
+    for screen in controls.screens:
+        fields |= screen.more
+        views[screen.name] = [*screen.inputs, *screen.more]
+    allowed = json.dumps({"labels": LABELS, "mostLabels": MAX_OBJECTS, "fields": fields, "views": views})
+    return f"async (...values) => (await {MAIN}).restore(values, {allowed}{', values.pop()' if given else ''})"
+
+
+def described(component: gr.components.Component) -> dict[str, Any]:
+    """What a field may hold, for restore.js."""
+    match component:
+        case gr.Slider():
+            whole = component.step == int(component.step)
+            return {"kind": "range", "least": component.minimum, "most": component.maximum, "whole": whole}
+        case gr.Dropdown(multiselect=True):
+            return {"kind": "labels"}
+        case gr.Radio() | gr.Dropdown():
+            choices = [(value, name if isinstance(name, str) else value) for name, value in component.choices]
+            return {"kind": "choice", "choices": choices}
+        case gr.Number():
+            return {"kind": "whole", "most": MAX_PAGE_SEED}
+    raise ValueError(f"a link cannot hold the value of a {type(component).__name__}")
 
 
 def _save_button(format: str) -> str:

@@ -10,6 +10,7 @@ import * as selection from "../picker/selection.js";
 import * as notice from "../share/notice.js";
 import * as share from "../share/share.js";
 import * as walk from "../walk/walk.js";
+import { openTabs } from "./sight.js";
 import * as values from "./values.js";
 
 const PARTS = {
@@ -27,7 +28,9 @@ const PARTS = {
   walk,
 };
 const FIRST = ["examples", "lesson", "notice", "selection", "share", "stage"]; // what is there when the page opens
+const TABS = { compare: ["compare"], gallery: ["explore", "gallery"], walk: ["explore", "walk"] };
 const mounted = {};
+let asked = null; // a part that is not there yet, and its inputs
 
 // The page is built piece by piece; it is seen once nothing jumps any more, see page.css.
 function show() {
@@ -56,6 +59,8 @@ export function mounting(models) {
       ...models,
     };
     mounted[name] = PARTS[name].mount(element, page);
+    if (asked?.[0] === name) mounted[name].ask(...asked[1]);
+    if (asked?.[0] === name) asked = null;
     if (FIRST.every((part) => part in mounted)) requestAnimationFrame(() => requestAnimationFrame(show));
   };
 }
@@ -65,7 +70,11 @@ export function drawLive(...inputs) {
   mounted.stage?.live(...inputs);
 }
 
-// Ask a part for a run, with the values of its inputs.
+// Ask a part for a run, with the values of its inputs. One in a tab that was never opened is not there yet.
 export function ask(name, ...inputs) {
-  mounted[name]?.ask(...inputs);
+  if (mounted[name]) mounted[name].ask(...inputs);
+  else {
+    asked = [name, inputs];
+    openTabs(TABS[name] ?? []);
+  }
 }

@@ -20,8 +20,9 @@ export async function savePicture(root, name) {
     const x = GAP + (i % columns) * (WIDTH + GAP);
     const y = GAP + Math.floor(i / columns) * (height + LINE + GAP);
     context.drawImage(picture, x, y, WIDTH, height);
-    const caption = picture.closest("figure, button").querySelector('figcaption, [data-part="seed"]');
-    context.fillText(caption?.textContent.trim().replace(/\s+/g, " ") ?? "", x, y + height + LINE - 8, WIDTH);
+    const frame = picture.closest("figure, button");
+    const caption = frame.dataset.caption ?? frame.querySelector('figcaption, [data-part="seed"]').textContent;
+    context.fillText(caption.trim().replace(/\s+/g, " "), x, y + height + LINE - 8, WIDTH);
   }
   const anchor = document.createElement("a");
   anchor.href = URL.createObjectURL(await new Promise((resolve) => sheet.toBlob(resolve)));

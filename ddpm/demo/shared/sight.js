@@ -1,9 +1,8 @@
 // Bring what somebody asked for into sight. Where its pictures are there already nothing moves, so that nothing changes
-// under the pointer; a tab that hides it is opened first.
+// under the pointer; tabs that hide it are opened first.
 export function intoSight(target, pictures = target) {
-  const tab = target.closest("[role=tabpanel]");
   const hidden = !target.offsetParent;
-  if (hidden && tab) document.querySelector(`#views button[aria-controls="${tab.id}"]`)?.click();
+  if (hidden) open(target.closest("[role=tabpanel]"));
   requestAnimationFrame(() => {
     const { top, bottom } = pictures.getBoundingClientRect();
     if (!hidden && top >= 0 && bottom <= innerHeight) return;
@@ -11,4 +10,18 @@ export function intoSight(target, pictures = target) {
     const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
     target.scrollIntoView({ block: height > innerHeight ? "start" : "nearest", behavior: calm ? "auto" : "smooth" });
   });
+}
+
+function open(panel) {
+  if (!panel) return;
+  document.querySelector(`#views button[aria-controls="${panel.id}"]`)?.click();
+  open(panel.parentElement.closest("[role=tabpanel]"));
+}
+
+// Open a tab in another, by their names; the inner one comes when the outer is open.
+export function openTabs([name, ...inner]) {
+  const tab = name && document.querySelector(`#views button[data-tab-id="${name}"]`);
+  if (tab) tab.click();
+  if (tab) openTabs(inner);
+  else if (name) requestAnimationFrame(() => openTabs([name, ...inner]));
 }

@@ -10,7 +10,7 @@ import { call, follow, place } from "./call.js";
 import * as controls from "./controls.js";
 import * as tabs from "./tabs.js";
 
-export { restore } from "../share/restore.js";
+export { drawRestored, restore } from "../share/restore.js";
 export { ask };
 export const mount = mounting({ call, place });
 

@@ -60,6 +60,7 @@ export function mount(element, page) {
       paint(stop.firstChild, frames[i]);
       const verdict = view.verdicts[i];
       stop.querySelector('[data-part="badge"]').innerHTML = verdict ? badge(verdict) : "";
+      stop.dataset.caption = names(view.scenes[i]);
       stop.setAttribute("aria-label", placeWords(i) + (verdict ? `. ${words(verdict)}` : ""));
     });
     const [from, to] = view.ends;

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import gradio as gr
 
-from ddpm.demo.activity import about, activity
+from ddpm.demo.activity import Screen, about, activity
 from ddpm.demo.adapter.page import View, refusal
 from ddpm.demo.draw.studio import MAX_PAGE_SEED, is_seed
 from ddpm.demo.experiments import MAX_STOPS, MIN_STOPS, WALKER, walk_pictures, walking
@@ -20,7 +20,7 @@ SEED, LABELS_TOO = "seed", "labels"
 """The two ways to walk; explore.css shows the field that belongs to the chosen one."""
 
 
-def walk_part(page: Page) -> None:
+def walk_part(page: Page) -> Screen:
     """Build the tab."""
     about("walk")
     with gr.Row(elem_classes=["inputs"]):
@@ -61,4 +61,5 @@ def walk_part(page: Page) -> None:
             ends = [{"labels": labels, "seed": seed}, {"labels": end[0], "seed": end[1]}]
             yield {**view, "ends": ends, "scenes": scenes, "note": note}
 
-    activity("walk", page.scene, page.seed, [way, other_seed, other_labels, stops, *page.settings], run)
+    inputs = {"way": way, "to_seed": other_seed, "to_labels": other_labels, "stops": stops, **page.settings}
+    return activity("walk", page.scene, page.seed, inputs, run)
