@@ -32,7 +32,8 @@ SLIDE_MS = 300
 """The same for each frame of a film with captions, which are read."""
 
 CAPTION, MARGIN, LARGEST = 56, 12, 18
-"""The height of a caption of two lines, its margin on the left, and the height of its letters, all in pixels."""
+"""The height of a caption of two lines, its margin on the left, and the height of its letters, all in pixels below a
+frame of a GIF, and twice as much below anything larger."""
 
 _HALF = 127  # colors of each half of a frame
 _PAPER, _INK = (255, 255, 255), (34, 38, 45)
@@ -41,26 +42,33 @@ _BT709 = 1  # for colors, as the H.264 standard numbers it (ITU-T H.264, tables 
 
 
 def write_gif(
-    pictures: Sequence[Image.Image], file: File, below: bool = False, captions: Sequence[str] | None = None
+    pictures: Sequence[Image.Image],
+    file: File,
+    below: bool = False,
+    captions: Sequence[str] | None = None,
+    frame_ms: int = FRAME_MS,
 ) -> None:
-    """Write pictures as a GIF that rests on the last one and repeats, slower where it has captions: two lines each.
+    """Write pictures as a GIF that rests on the last one and repeats. captions: two lines for each, below it.
 
     Each picture has a palette of its own, half of it for the noisy image and half for the clean one, which stands on
     the right, or `below`: noise takes all the colors that it can get, and the clean image would show bands.
     """
     frames = [enlarge(_with_palette(picture, below)) for picture in pictures]
     if captions is not None:
-        frames = [_captioned(frame, words) for frame, words in zip(frames, captions, strict=True)]
+        frames = [captioned(frame, words) for frame, words in zip(frames, captions, strict=True)]
     first, *others = frames
-    durations = [FRAME_MS if captions is None else SLIDE_MS] * len(others) + [LAST_FRAME_MS]
+    durations = [frame_ms] * len(others) + [LAST_FRAME_MS]
     write_file(
         file, lambda path: first.save(path, "GIF", save_all=True, append_images=others, duration=durations, loop=0)
     )
 
 
-def write_mp4(pictures: Sequence[Image.Image], file: File) -> None:
-    """Write pictures as a film that browsers play, resting on the last one: H.264, yuv420p."""
-    write_file(file, lambda path: _encode(pictures, path))
+def write_mp4(pictures: Sequence[Image.Image], file: File, captions: Sequence[str] | None = None) -> None:
+    """Write pictures as a film that browsers play, resting on the last one: H.264, yuv420p. captions: as for a GIF."""
+    frames = [enlarge(picture, FILM_SCALE) for picture in pictures]
+    if captions is not None:
+        frames = [captioned(frame, words) for frame, words in zip(frames, captions, strict=True)]
+    write_file(file, lambda path: _encode(frames, path))
 
 
 def write_file(file: File, write: Callable[[Path], object]) -> None:
@@ -97,17 +105,21 @@ def _with_palette(picture: Image.Image, below: bool) -> Image.Image:
     return joined
 
 
-def _captioned(frame: Image.Image, words: str) -> Image.Image:
-    """A frame of `_with_palette` with two lines below it."""
-    width, height = frame.size
-    whole = Image.new("P", (width, height + CAPTION), 2 * _HALF)
-    whole.putpalette(frame.getpalette() or [])
-    whole.paste(frame)
+def captioned(picture: Image.Image, words: str) -> Image.Image:
+    """Add two lines below a picture, which is RGB or a frame of `_with_palette`."""
+    width, height = picture.size
+    scale = 1 if width <= 512 else 2
+    paper, ink = (2 * _HALF, 2 * _HALF + 1) if picture.mode == "P" else (_PAPER, _INK)
+    whole = Image.new(picture.mode, (width, height + scale * CAPTION), paper)
+    if picture.mode == "P":
+        whole.putpalette(picture.getpalette() or [])
+    whole.paste(picture)
     draw = ImageDraw.Draw(whole)
-    size = LARGEST
-    while draw.multiline_textbbox((0, 0), words, font := ImageFont.load_default(size))[2] > width - 2 * MARGIN:
+    margin, size = scale * MARGIN, scale * LARGEST
+    while draw.multiline_textbbox((0, 0), words, font := ImageFont.load_default(size))[2] > width - 2 * margin:
         size -= 1
-    draw.multiline_text((MARGIN, height + CAPTION // 2), words, 2 * _HALF + 1, font, anchor="lm", spacing=6)
+    middle = height + scale * CAPTION // 2
+    draw.multiline_text((margin, middle), words, ink, font, anchor="lm", spacing=6 * scale)
     return whole
 
 
@@ -115,7 +127,7 @@ def _encode(pictures: Sequence[Image.Image], path: Path) -> None:
     import av
     from av.video.reformatter import ColorRange
 
-    frames = [_frame(enlarge(picture, FILM_SCALE)) for picture in pictures]
+    frames = [_frame(picture) for picture in pictures]
     frames += frames[-1:] * (LAST_FRAME_MS // FRAME_MS)  # players tend to cut a single long frame short
     # faststart: the index comes first, so that a browser can begin before it has the whole file.
     with av.open(str(path), "w", format="mp4", options={"movflags": "faststart"}) as film:

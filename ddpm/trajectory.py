@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 from torch import Tensor
 
-from ddpm.export import File, enlarge, write_file, write_gif, write_mp4
+from ddpm.export import FRAME_MS, SLIDE_MS, File, captioned, enlarge, write_file, write_gif, write_mp4
 from ddpm.labels import LABELS, encode
 from ddpm.recipe import png_info
 from ddpm.samplers import Step
@@ -65,7 +65,15 @@ class Trajectory:
             timesteps.append(step.t)
         if not timesteps:
             raise ValueError("a trajectory needs at least one step")
-        return cls(scenes, seed, settings, tuple(timesteps), x[: len(timesteps)], x0[: len(timesteps)], model)
+        if len(timesteps) < len(x):  # let the rest of the room go
+            x, x0 = x[: len(timesteps)].clone(), x0[: len(timesteps)].clone()
+        return cls(scenes, seed, settings, tuple(timesteps), x, x0, model)
+
+    def until(self, count: int) -> Trajectory:
+        """Return the first `count` steps, 1 to S."""
+        if count == len(self.timesteps):
+            return self
+        return replace(self, timesteps=self.timesteps[:count], x=self.x[:count], x0=self.x0[:count])
 
     def emergence(self, evaluator: Callable[[Tensor], Tensor]) -> Tensor:
         """Judge the predicted clean images of every step: probabilities (S, N, 24). evaluator: an `Evaluator`."""
@@ -89,30 +97,28 @@ class Trajectory:
         info = self._png_info(image)
         write_file(file, lambda path: to_picture(self.x0[-1, image]).save(path, "PNG", pnginfo=info))
 
-    def save_large_png(self, file: File, image: int = 0) -> None:
-        """Write the result of one image as PNG for slides, 1024x768, each of its pixels as a block."""
-        info = self._png_info(image)
-        write_file(file, lambda path: enlarge(to_picture(self.x0[-1, image]), 16).save(path, "PNG", pnginfo=info))
+    def save_large_png(self, file: File, image: int = 0, captions: bool = False) -> None:
+        """Write the result of one image as PNG for slides, 1024x768, each of its pixels as a block.
 
-    def save_strip(self, file: File, image: int = 0, columns: int = 10) -> None:
+        captions: whether its labels and settings stand below, in 112 pixels more, here and in the other files.
+        """
+        self._save_png(enlarge(to_picture(self.x0[-1, image]), 16), file, image, captions)
+
+    def save_strip(self, file: File, image: int = 0, columns: int = 10, captions: bool = False) -> None:
         """Write the film strip of one image as PNG."""
-        info = self._png_info(image)
-        write_file(file, lambda path: self.film_strip(image, columns).save(path, "PNG", pnginfo=info))
+        self._save_png(self.film_strip(image, columns), file, image, captions)
 
-    def save_gif(self, file: File, image: int = 0) -> None:
-        """Write the frames of one image as a GIF that rests on the result and repeats."""
-        write_gif(self._film(image), file)
+    def save_gif(self, file: File, image: int = 0, captions: bool = False, frame_ms: int = FRAME_MS) -> None:
+        """Write the frames of one image as a GIF that rests on the result and repeats; each is shown for `frame_ms`."""
+        write_gif(self._film(image), file, captions=self._captions(image) if captions else None, frame_ms=frame_ms)
 
     def save_slides(self, file: File, image: int = 0) -> None:
-        """Write the GIF for slides: slower, with the labels and where it stands below each frame."""
-        scene, steps = ", ".join(self.scenes[image]) or "empty scene", len(self.timesteps)
-        chosen = spread(steps, FILM_FRAMES)
-        captions = [f"{scene}\nstep {i + 1} of {steps}, timestep {self.timesteps[i]}" for i in chosen]
-        write_gif(self._film(image), file, captions=captions)
+        """Write the GIF for slides: slower, with captions."""
+        self.save_gif(file, image, captions=True, frame_ms=SLIDE_MS)
 
-    def save_mp4(self, file: File, image: int = 0) -> None:
+    def save_mp4(self, file: File, image: int = 0, captions: bool = False) -> None:
         """Write the frames of one image as a film that rests on the result: H.264, which every browser plays."""
-        write_mp4(self._film(image), file)
+        write_mp4(self._film(image), file, captions=self._captions(image) if captions else None)
 
     def save_npz(self, file: File) -> None:
         """Write everything as a NumPy archive, which `numpy.load` reads without pickle and without this project.
@@ -148,6 +154,20 @@ class Trajectory:
         from ddpm import plots
 
         return plots.emergence(self.timesteps, chances[:, image], self.scenes[image], schedule)
+
+    def _save_png(self, picture: Image.Image, file: File, image: int, captions: bool) -> None:
+        if captions:
+            picture = captioned(picture, self._captions(image)[-1])
+        info = self._png_info(image)
+        write_file(file, lambda path: picture.save(path, "PNG", pnginfo=info))
+
+    def _captions(self, image: int) -> list[str]:
+        """Two lines for each frame of the film: the labels, and the step and the settings."""
+        scene, total = ", ".join(self.scenes[image]) or "empty scene", self.settings.steps
+        how = f"{self.settings.sampler}, guidance {self.settings.guidance:g}, seed {self.seed + image}"
+        by = f"{self.model}, {how}" if self.model else how
+        chosen = spread(len(self.timesteps), FILM_FRAMES)
+        return [f"{scene}\nstep {i + 1} of {total}, timestep {self.timesteps[i]}; {by}" for i in chosen]
 
     def _png_info(self, image: int) -> PngInfo:
         return png_info(self.scenes[image], self.seed + image, self.settings, self.model)

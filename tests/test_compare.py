@@ -89,10 +89,7 @@ def test_both_runs_are_those_of_the_pipeline_alone(models: Models, pipeline: Pip
 
 
 def test_the_run_with_more_noise_left_goes_on(models: Models, pipeline: Pipeline):
-    steps = [
-        (p.side, p.step.t)
-        for p in compare_runs(models, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)), Room())
-    ]
+    steps = [(p.side, p.step.t) for p in compare_runs(models, sides(pipeline, ("ddim", 2, 1), ("ddim", 4, 1)), Room())]
     assert steps == [(0, 1000), (1, 1000), (0, 500), (1, 750), (1, 500), (1, 250)]
 
 

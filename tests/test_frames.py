@@ -143,6 +143,27 @@ def test_finished_runs_are_remembered_within_bounds(pipeline: Pipeline, monkeypa
     torch.testing.assert_close(again.x0, run.x0)
 
 
+def test_a_stopped_run_is_remembered_as_far_as_it_went(pipeline: Pipeline) -> None:
+    studio = Studio(pipeline, ConstantJudge())
+    settings = pipeline.settings("ddim", 1000, 1.0)
+    views = studio.run(SCENE, 0, "ddim", 1000, 1.0)
+    next(views)
+    views.close()
+    (kept,) = studio._runs.values()
+    taken = len(kept.timesteps)
+    assert 1 <= taken < 1000
+    assert kept.x.untyped_storage().nbytes() == kept.x.nbytes  # not the room of a thousand steps
+    assert studio.trajectory(SCENE, 0, settings, until=taken) is kept
+    part = studio.trajectory(SCENE, 0, settings, until=1)
+    assert part.timesteps == (1000,)
+    more = studio.trajectory(SCENE, 0, settings, until=taken + 2)  # drawn anew
+    torch.testing.assert_close(more.x0[:taken], kept.x0)
+    assert [*studio._runs.values()] == [more]
+    for until in (0, 1001, 1.5):
+        with pytest.raises(ValueError, match="until must be a whole number from 1 to 1000"):
+            studio.trajectory(SCENE, 0, settings, until=until)
+
+
 def test_heat_maps_are_one_gray_picture_a_label(pipeline: Pipeline) -> None:
     maps = Studio(pipeline, ConstantJudge()).where(SCENE, 0, "ddim", 2, 1.0)
     assert list(maps) == SCENE

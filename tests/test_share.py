@@ -69,15 +69,50 @@ def test_the_files_are_those_of_the_run_shown(page: Page, pipeline: Pipeline, tm
     assert save(page, "Picture", tmp_path) == files[0]  # the same once more
 
 
-def test_without_a_finished_run_there_is_nothing_to_save(page: Page) -> None:
+def test_while_a_run_goes_on_there_is_nothing_to_save(page: Page) -> None:
     expect(part(page, "run")).to_contain_text("red cube")  # the example is finished
     page.get_by_label("1000", exact=True).check()
     generate(page).click()
     expect(part(page, "run")).to_have_text("As soon as a picture is finished, it can be saved here.")
-    page.get_by_role("button", name="Stop").first.click()
-    expect(state(page)).to_have_text("Stopped")
-    for button in page.locator("#share button:not([data-role=open])").all():
+    for button in page.locator("#share .files button:not([data-role=open])").all():
         expect(button).to_be_disabled()
+
+
+@pytest.mark.everywhere
+def test_the_files_of_a_stopped_run_are_those_of_its_steps(page: Page, pipeline: Pipeline, tmp_path: Path) -> None:
+    page.get_by_label("1000", exact=True).check()
+    tick(page, "red cube")
+    generate(page).click()
+    expect(state(page)).to_contain_text("left")
+    page.get_by_role("button", name="Stop").first.click()
+    expect(part(page, "run")).to_contain_text("red cube; seed 0; stopped after")
+    taken = int(part(page, "run").inner_text().split()[-4])
+    assert 1 <= taken < 1000
+    assert page.url.partition("?")[2].count("labels") == 0  # a link would draw all of it
+    files = [save(page, name, tmp_path) for name in ("Picture", "Data")]
+    assert [file.name for file in files] == [f"red-cube_seed0_step{taken}{ending}" for ending in (".png", ".npz")]
+    *_, last = zip(range(taken), pipeline.stream([["red cube"]], steps=1000), strict=False)
+    with np.load(files[1]) as data:
+        assert (len(data["timesteps"]), int(data["steps"])) == (taken, 1000)
+        np.testing.assert_allclose(data["x0"][-1], last[1].x0.numpy(), atol=0.02)
+    generate(page).click()
+    expect(part(page, "run")).to_have_text("As soon as a picture is finished, it can be saved here.")
+
+
+@pytest.mark.everywhere
+def test_captions_stand_below_by_choice(page: Page, tmp_path: Path) -> None:
+    page.get_by_label("10", exact=True).check()
+    draw(page, "red cube", "cyan sphere")
+    names = ("Large picture", "Film strip", "GIF")
+    plain = [save(page, name, tmp_path) for name in names]
+    sizes = [Image.open(file).size for file in plain]
+    part(page, "captions").check()
+    for name, (width, height) in zip(names, sizes, strict=True):
+        with Image.open(save(page, name, tmp_path)) as picture:
+            assert picture.size == (width, height + (56 if name == "GIF" else 112))
+            band = np.asarray(picture.convert("L"))[height:]
+            assert 0.01 < (band < 128).mean() < 0.2  # letters on paper
+    assert Image.open(save(page, "Picture", tmp_path)).size == (64, 64)
 
 
 @pytest.mark.everywhere

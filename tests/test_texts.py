@@ -99,6 +99,7 @@ COMPOSED = {
     "terms.${word.dataset.term}": [f"terms.{term}" for term in ("x", "x0", "step", "t", "noise", "snr")],
     "share.bad_${problem}": [f"share.bad_{problem}" for problem in (*KEYS, "choice", "range")],
     "share.from_${source}": [f"share.from_{source}" for source in SOURCES],
+    "share.${what}": [f"share.{what}" for what in ("run", "run_of", "stopped_run")],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
     'stage.${WORDS[group][done ? "done" : "open"]}': [
         f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra")

@@ -121,6 +121,36 @@ def test_the_gif_for_slides_is_slower_and_says_below_where_it_stands(run, tmp_pa
     assert all((a != b).any() for a, b in pairwise(ink))  # each names its own step
 
 
+@pytest.mark.parametrize("format", ["large_png", "strip", "gif", "mp4"])
+def test_captions_stand_below_what_is_there_without(run, format, tmp_path):
+    pictures = []
+    for captions in (False, True):
+        getattr(run, f"save_{format}")(tmp_path / "file", image=1, captions=captions)
+        pictures.append(last_frame(tmp_path / "file"))
+    plain, said = pictures
+    height = len(plain)
+    assert said.shape == (height + CAPTION * (1 if format == "gif" else 2), *plain.shape[1:])
+    assert np.abs(said[:height].astype(int) - plain).mean() < (2 if format == "mp4" else 1e-9)
+    assert 0.005 < (said[height:] < 128).all(-1).mean() < 0.2
+
+
+def last_frame(file):
+    if file.read_bytes()[4:8] != b"ftyp":
+        with Image.open(file) as film:
+            film.seek(getattr(film, "n_frames", 1) - 1)
+            return np.asarray(film.convert("RGB"))
+    with av.open(str(file)) as film:
+        *_, frame = film.decode(video=0)
+        return frame.to_ndarray(format="rgb24")
+
+
+def test_a_run_s_first_steps_are_a_run(run):
+    first = run.until(2)
+    assert first.timesteps == run.timesteps[:2]
+    assert torch.equal(first.x0, run.x0[:2])
+    assert run.until(5) is run
+
+
 def test_a_caption_fits_whatever_stands_in_it():
     words = ", ".join(["yellow cylinder"] * 5)
     film = io.BytesIO()

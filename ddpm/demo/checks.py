@@ -27,3 +27,13 @@ def whole(what: str, least: int, most: int) -> Check:
             raise ValueError(f"{what} must be a whole number from {least} to {most}, not {brief(value)}")
 
     return check_value
+
+
+def yes_or_no(what: str) -> Check:
+    """Return the check of a truth value."""
+
+    def check_value(value: Any) -> None:
+        if not isinstance(value, bool):
+            raise ValueError(f"{what} must be true or false, not {brief(value)}")
+
+    return check_value

@@ -9,7 +9,7 @@ from gradio.utils import is_in_or_equal
 from gradio_client.utils import is_file_obj_with_meta
 
 from ddpm.demo.api.reports import Emergence, Heat, Report, Sight, heat, report
-from ddpm.demo.checks import Check, one_of
+from ddpm.demo.checks import Check, one_of, yes_or_no
 from ddpm.demo.draw.studio import Studio, check_seed, requested
 from ddpm.demo.share.files import FORMATS, File, Format, picture_file, run_file
 from ddpm.evaluator import predicted_labels
@@ -42,6 +42,7 @@ class Drawing:
             "guidance": lambda number: settings(guidance=number),
             "model": studio.models.other,
             "format": one_of("format", FORMATS),
+            "captions": yes_or_no("captions"),
             "picture": self._check_upload,
         }
         self.endpoints = (self.generate, self.trajectory, self.emergence, self.where, self.evaluate)
@@ -85,6 +86,7 @@ class Drawing:
         guidance: float | None = None,
         format: Format = "strip",
         model: str | None = None,
+        captions: bool = False,
     ) -> File:
         """Draw a scene and return how it came out of noise, as a film strip, a film or data.
 
@@ -94,14 +96,15 @@ class Drawing:
             sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
             steps: The number of denoising steps, 1 to 1000.
             guidance: How strongly the labels count, from 0 (not at all) to 20.
-            format: png (the picture), strip (PNG of ten moments), gif, slides (a slower one
+            format: png (the picture), large (1024x768), strip (PNG of ten moments), gif, slides (a slower one
                 with captions), mp4, or npz (every step, for numpy.load).
             model: The name of a bundled model; the page's if left out.
+            captions: Whether labels, step and settings stand below it: in large, strip, gif and mp4.
         Returns:
             The file.
         """
         settings = self.studio.models.get(model).settings(sampler, steps, guidance)
-        return run_file(self.owner, self.studio.trajectory(labels, seed, settings, model), format)
+        return run_file(self.owner, self.studio.trajectory(labels, seed, settings, model), format, captions)
 
     def emergence(
         self,

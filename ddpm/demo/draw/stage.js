@@ -65,7 +65,8 @@ export function mount(element, page) {
     waits = news.ahead ? news : null;
     setState(news.state, news.message);
     const run = Object.fromEntries(data.keys.map((key) => [key, view[key]]));
-    announce({ state: news.state, run, live, picture: film.complete ? film.last.x0 : null });
+    const taken = film.last?.index ?? 0;
+    announce({ state: news.state, run, taken, live, picture: film.complete ? film.last.x0 : null });
   }
 
   function take(news) {

@@ -6,7 +6,9 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from torch import Tensor
 from ddpm.anatomy import take_apart
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
+from ddpm.demo.checks import whole
 from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.demo.models import Models
@@ -118,18 +121,17 @@ class Studio:
         with self.room.taken(settings.steps) as waits:
             yield from map(waiting, waits)
             start = looked = time.monotonic()
-            keeper = _Keeper(pipeline.stream([scene], seed, sampler, steps, guidance))
-            for some in frames.chunks(keeper):
-                newest, done = some[-1], some[-1].index == some[-1].total
-                shown += [step.x0 for step in some]
-                p: dict[int, list[float]] = {}
-                if done or time.monotonic() - looked > GLANCE_PAUSE:
-                    p[len(shown) - 1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
-                    seen.update(p)
-                    looked = time.monotonic()
-                if not done:
-                    yield view("running", time.monotonic() - start, some, p)
-            self._remember(keeper.trajectory([scene], seed, settings, model))
+            with self._kept(pipeline, (scene, seed, settings, model)) as kept:
+                for some in frames.chunks(kept):
+                    newest, done = some[-1], some[-1].index == some[-1].total
+                    shown += [step.x0 for step in some]
+                    p: dict[int, list[float]] = {}
+                    if done or time.monotonic() - looked > GLANCE_PAUSE:
+                        p[len(shown) - 1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
+                        seen.update(p)
+                        looked = time.monotonic()
+                    if not done:
+                        yield view("running", time.monotonic() - start, some, p)
         seconds = time.monotonic() - start
         yield view("done", seconds, some, p)
         rest = [k for k in range(len(shown)) if k not in seen]
@@ -137,27 +139,45 @@ class Studio:
             rows = _rows(self.glance(torch.cat([shown[k] for k in rest])))
             yield view("done", seconds, [], dict(zip(rest, rows, strict=True)))
 
-    def trajectory(self, scene: Sequence[str], seed: int, settings: Settings, model: str | None = None) -> Trajectory:
-        """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError."""
-        about = check(scene), seed, settings, self.models.other(model)
-        while (known := self._known(about)) is None:
-            for _ in self.drawing(scene, seed, settings, model):
-                pass
-        return known
+    def trajectory(
+        self,
+        scene: Sequence[str],
+        seed: int,
+        settings: Settings,
+        model: str | None = None,
+        until: int | None = None,
+    ) -> Trajectory:
+        """Return a run of one scene: one of the last few, or drawn anew. Raises LabelError, ValueError.
 
-    def drawing(self, scene: Sequence[str], seed: int, settings: Settings, model: str | None = None) -> Iterator[Step]:
+        until: how many of its steps, all if left out.
+        """
+        if until is not None:
+            whole("until", 1, settings.steps)(until)
+        about = check(scene), seed, settings, self.models.other(model)
+        count = settings.steps if until is None else until
+        while (known := self._known(about, count)) is None:
+            for _ in self.drawing(scene, seed, settings, model, count):
+                pass
+        return known.until(count)
+
+    def drawing(
+        self,
+        scene: Sequence[str],
+        seed: int,
+        settings: Settings,
+        model: str | None = None,
+        until: int | None = None,
+    ) -> Iterator[Step]:
         """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
-        pipeline, model = self.models.get(model), self.models.other(model)
-        scene = check(scene)
-        if self._known((scene, seed, settings, model)) is None:
+        about = check(scene), seed, settings, self.models.other(model)
+        count = settings.steps if until is None else until
+        if self._known(about, count) is None:
             check_work(settings.steps)
             with self.room.taken(settings.steps) as waits:
                 for _ in waits:
                     pass
-                stream = pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
-                keeper = _Keeper(stream)
-                yield from keeper
-                self._remember(keeper.trajectory([scene], seed, settings, model))
+                with self._kept(self.models.get(model), about) as kept:
+                    yield from islice(kept, count)
 
     def where(
         self,
@@ -223,37 +243,39 @@ class Studio:
             self._last_id = max(self._last_id + 1, int(1000 * time.time()))
             return self._last_id
 
-    def _known(self, about: _About) -> Trajectory | None:
+    @contextmanager
+    def _kept(self, pipeline: Pipeline, about: _About) -> Iterator[Iterator[Step]]:
+        """The steps of a run, which are remembered: all, or those before it was stopped."""
+        scene, seed, settings, model = about
+        stream = pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
+        kept: list[Step] = []
+
+        def keep(step: Step) -> Step:
+            kept.append(replace(step, eps=step.x[:0], pull=None))
+            return step
+
+        try:
+            yield map(keep, stream)
+        finally:
+            if kept:
+                steps = (kept.pop(0) for _ in range(len(kept)))  # let go one by one
+                self._remember(Trajectory.collect(steps, [scene], seed, settings, model))
+
+    def _known(self, about: _About, count: int) -> Trajectory | None:
+        """A remembered run of at least so many steps."""
         with self._lock:
-            return self._runs.get(about)
+            run = self._runs.get(about)
+            return run if run and len(run.timesteps) >= count else None
 
     def _remember(self, run: Trajectory) -> None:
         key = (tuple(run.scenes[0]), run.seed, run.settings, run.model)
         with self._lock:
-            self._runs[key] = run
+            known = self._runs.get(key)
+            if known is None or len(known.timesteps) <= len(run.timesteps):
+                self._runs[key] = run
             self._runs.move_to_end(key)
             while len(self._runs) > 1 and sum(map(_size, self._runs.values())) > MEMORY:
                 self._runs.popitem(last=False)
-
-
-class _Keeper:
-    """Passes steps on, and keeps of them what a trajectory is made of."""
-
-    def __init__(self, steps: Iterator[Step]) -> None:
-        self._steps = steps
-        self._kept: list[Step] = []
-
-    def __iter__(self) -> Iterator[Step]:
-        for step in self._steps:
-            self._kept.append(replace(step, eps=step.x[:0], pull=None))
-            yield step
-
-    def trajectory(
-        self, scenes: Sequence[Sequence[str]], seed: int, settings: Settings, model: str | None
-    ) -> Trajectory:
-        """The run, once it is over; what was kept is let go."""
-        kept, self._kept = self._kept, []
-        return Trajectory.collect((kept.pop(0) for _ in range(len(kept))), scenes, seed, settings, model)
 
 
 def _locked(judge: Judge, lock: threading.Lock) -> Judge:

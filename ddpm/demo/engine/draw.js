@@ -63,10 +63,10 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   if (rest.length) yield view("done", rest);
 }
 
-// All steps of a run, one of the last few or drawn anew.
-async function drawn(drawing, facts, scene, seed, settings) {
+// The steps of a run, all or the first few; one of the last few runs or drawn anew.
+async function drawn(drawing, facts, scene, seed, settings, until = settings.steps) {
   const again = () => steps(drawing, facts.labels, [scene], seed, settings);
-  return trajectory([scene, seed, settings, drawing.other], again);
+  return trajectory([scene, seed, settings, drawing.other], again, until);
 }
 
 // Where each requested label acted: see ddpm/influence.py.
@@ -130,10 +130,12 @@ export async function* apart({ facts, model }, labels, seed, sampler, count, gui
   };
 }
 
-export async function* save({ facts, model }, labels, seed, sampler, count, guidance, name, format) {
+export async function* save({ facts, model }, labels, seed, sampler, count, guidance, name, ...wish) {
+  const [format, captions, until] = wish;
   const drawing = await model(name);
   const scene = inOrder(labels, facts);
   const settings = { sampler, steps: count, guidance };
-  const run = await drawn(drawing, facts, scene, seed, settings);
-  yield await file(format, run, { labels: scene, seed, names: facts.labels, ...settings, model: drawing.other });
+  const run = await drawn(drawing, facts, scene, seed, settings, until ?? count);
+  const about = { labels: scene, seed, names: facts.labels, ...settings, model: drawing.other };
+  yield await file(format, run, about, captions);
 }

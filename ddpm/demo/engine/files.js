@@ -114,9 +114,10 @@ function palettized(bytes, quantize) {
   return { palette, pixels: closest(bytes, palette) };
 }
 
-// Lines below a frame, as places in its palette.
+// Lines below a picture: 1 for ink, 0 for paper.
 function caption(lines, width) {
-  const { height, margin, largest, line } = CAPTION;
+  const scale = width <= 512 ? 1 : 2;
+  const [height, margin, largest, line] = ["height", "margin", "largest", "line"].map((key) => scale * CAPTION[key]);
   const context = new OffscreenCanvas(width, height).getContext("2d");
   context.fillStyle = "white";
   context.fillRect(0, 0, width, height);
@@ -129,12 +130,25 @@ function caption(lines, width) {
   while (font(size) > width - 2 * margin) size--;
   lines.forEach((words, i) => context.fillText(words, margin, height / 2 + line * (i - 0.5) + size / 3));
   const { data } = context.getImageData(0, 0, width, height);
-  return Uint8Array.from({ length: width * height }, (_, at) => 2 * COLORS + (data[4 * at] < 128 ? 1 : 0));
+  return Uint8Array.from({ length: width * height }, (_, at) => (data[4 * at] < 128 ? 1 : 0));
+}
+
+// A picture of RGB bytes with lines below it.
+function captioned({ width, height, data }, lines) {
+  const ink = caption(lines, width);
+  const below = Uint8Array.from({ length: 3 * ink.length }, (_, at) => CAPTION.colors[ink[Math.floor(at / 3)]][at % 3]);
+  return { width, height: height + ink.length / width, data: joined([data, below]) };
+}
+
+// The two lines at step k of a run, see `Trajectory._captions`.
+function words(k, run, { labels, seed, sampler, steps, guidance, model }) {
+  const how = `${model ? `${model}, ` : ""}${sampler}, guidance ${guidance}, seed ${seed}`;
+  return [labels.join(", "), `step ${k + 1} of ${steps}, timestep ${run[k].t}; ${how}`];
 }
 
 // A film of noisy and clean pictures beside each other; each half of a frame has colors of its own. said(k): the lines
-// below step k, for a slower film.
-async function gif(run, said) {
+// below step k. pause: ms that each frame is shown.
+async function gif(run, said, pause = FRAME_MS) {
   const { GIFEncoder, quantize } = await library("gifenc.js");
   const film = GIFEncoder();
   const chosen = spread(run.length, FILM_FRAMES);
@@ -152,8 +166,8 @@ async function gif(run, said) {
       );
     }
     const { data: pixels, width, height } = enlarged({ width: 2 * SIDE, height: SIDE, data }, SCALE, 1);
-    const below = said ? caption(said(k), width) : new Uint8Array();
-    const delay = i === chosen.length - 1 ? LAST_FRAME_MS : said ? SLIDE_MS : FRAME_MS;
+    const below = said ? caption(said(k), width).map((ink) => 2 * COLORS + ink) : new Uint8Array();
+    const delay = i === chosen.length - 1 ? LAST_FRAME_MS : pause;
     film.writeFrame(joined([pixels, below]), width, height + below.length / width, { palette, delay });
   }
   film.finish();
@@ -215,24 +229,27 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance, model }
 const result = (run) => sheet([[rgb(run.at(-1).x0)]]);
 const strip = (run) => sheet(["x", "x0"].map((key) => spread(run.length, COLUMNS).map((i) => rgb(run[i][key]))));
 
-function slides(run, { labels }) {
-  return gif(run, (k) => [labels.join(", "), `step ${k + 1} of ${run.length}, timestep ${run[k].t}`]);
-}
-
 const recipe = ({ names, ...about }) => query(about);
+const below = (picture, run, about, captions) =>
+  captions ? captioned(picture, words(run.length - 1, run, about)) : picture;
+const picture = (run, about, captions, drawn) => png(below(drawn, run, about, captions), recipe(about));
+const film = (run, about, captions, pause) => gif(run, captions && ((k) => words(k, run, about)), pause);
 
 const WRITERS = {
   png: [(run, about) => png(result(run), recipe(about)), ".png", "image/png"],
-  large: [(run, about) => png(enlarged(result(run), LARGE), recipe(about)), "_large.png", "image/png"],
-  strip: [(run, about) => png(enlarged(strip(run), SCALE), recipe(about)), "_strip.png", "image/png"],
-  gif: [(run) => gif(run), ".gif", "image/gif"],
-  slides: [slides, "_slides.gif", "image/gif"],
+  large: [(...run) => picture(...run, enlarged(result(run[0]), LARGE)), "_large.png", "image/png"],
+  strip: [(...run) => picture(...run, enlarged(strip(run[0]), SCALE)), "_strip.png", "image/png"],
+  gif: [film, ".gif", "image/gif"],
+  slides: [(run, about) => film(run, about, true, SLIDE_MS), "_slides.gif", "image/gif"],
   npz: [npz, ".npz", "application/octet-stream"],
 };
 
-// A run's file in a format, under a name such as red-cube_cyan-sphere_seed7.gif. run: { t, x, x0 } a step.
-export async function file(format, run, about) {
+// A run's file in a format, under a name such as red-cube_cyan-sphere_seed7.gif. run: { t, x, x0 } a step; fewer of
+// them where it was stopped.
+export async function file(format, run, about, captions) {
   const [write, ending, type] = WRITERS[format];
   const objects = about.labels.map((label) => label.replace(" ", "-")).join("_");
-  return { orig_name: `${objects}_seed${about.seed}${ending}`, data: new Blob(await write(run, about), { type }) };
+  const stopped = run.length < about.steps ? `_step${run.length}` : "";
+  const name = `${objects}_seed${about.seed}${stopped}${ending}`;
+  return { orig_name: name, data: new Blob(await write(run, about, captions), { type }) };
 }

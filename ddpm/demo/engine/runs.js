@@ -5,7 +5,7 @@ import { joined } from "./pictures.js";
 import { sample } from "./samplers.js";
 import { snr, timesteps } from "./schedule.js";
 
-const REMEMBERED = 4; // finished runs, for their files and for where a label acts
+const REMEMBERED = 4; // runs, for their files and for where a label acts
 
 // The steps of a run over scenes, image i with the seed `seed + i`.
 export function steps(model, names, scenes, seed, { sampler, steps, guidance }) {
@@ -49,19 +49,25 @@ const kept = new Map();
 
 const key = (...about) => JSON.stringify(about);
 
-// Pass the steps of a run of one picture on, and keep x and x0 of all.
+// Pass the steps of a run of one picture on, and keep x and x0 of all, or of those before it was stopped.
 export async function* keeping(run, about) {
   const all = [];
-  for await (const step of run) {
-    all.push({ t: step.t, x: step.x, x0: step.x0 });
-    yield step;
+  try {
+    for await (const step of run) {
+      all.push({ t: step.t, x: step.x, x0: step.x0 });
+      yield step;
+    }
+  } finally {
+    if (all.length >= (kept.get(key(about))?.length ?? 0)) kept.set(key(about), all);
+    if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value);
   }
-  kept.set(key(about), all);
-  if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value);
 }
 
-// All steps of a run, kept or drawn anew by again().
-export async function trajectory(about, again) {
-  if (!kept.has(key(about))) for await (const _ of keeping(again(), about));
-  return kept.get(key(about));
+// The first `count` steps of a run, kept or drawn anew by again().
+export async function trajectory(about, again, count) {
+  if (!(kept.get(key(about))?.length >= count)) {
+    let taken = 0;
+    for await (const _ of keeping(again(), about)) if (++taken === count) break;
+  }
+  return kept.get(key(about)).slice(0, count);
 }

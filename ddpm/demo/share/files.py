@@ -41,7 +41,10 @@ Format = Literal["png", "large", "strip", "gif", "slides", "mp4", "npz"]
 
 FORMATS: tuple[Format, ...] = get_args(Format)
 
-_WRITERS: dict[Format, tuple[Callable[[Trajectory, BytesIO], None], str, str]] = {
+CAPTIONED: tuple[Format, ...] = ("large", "strip", "gif", "mp4")
+"""Those that can have captions; `slides` always has them."""
+
+_WRITERS: dict[Format, tuple[Callable[..., None], str, str]] = {
     "png": (Trajectory.save_png, ".png", "image/png"),
     "large": (Trajectory.save_large_png, "_large.png", "image/png"),
     "strip": (Trajectory.save_strip, "_strip.png", "image/png"),
@@ -52,13 +55,18 @@ _WRITERS: dict[Format, tuple[Callable[[Trajectory, BytesIO], None], str, str]] =
 }
 
 
-def run_file(owner: Block, run: Trajectory, format: Format) -> File:
-    """Write a run of one image in a format, under a name such as red-cube_cyan-sphere_seed7.gif."""
+def run_file(owner: Block, run: Trajectory, format: Format, captions: bool = False) -> File:
+    """Write a run of one image in a format, under a name such as red-cube_cyan-sphere_seed7.gif.
+
+    A run that was stopped after 12 steps is red-cube_cyan-sphere_seed7_step12.gif.
+    """
     write, ending, mime = _WRITERS[format]
     objects = "_".join(label.replace(" ", "-") for label in run.scenes[0]) or "empty"
+    done = len(run.timesteps)
+    stopped = f"_step{done}" if done < run.settings.steps else ""
     buffer = BytesIO()
-    write(run, buffer)
-    return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{ending}", mime)
+    write(run, buffer, **{"captions": True} if captions and format in CAPTIONED else {})
+    return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{stopped}{ending}", mime)
 
 
 def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png", info: PngInfo | None = None) -> File:

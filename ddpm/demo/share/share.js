@@ -12,11 +12,13 @@ const REMEMBERED = 24; // runs of this visit
 
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
-  let run = null; // what the finished run follows from
+  let run = null; // what the run on the stage follows from
+  let until = null; // after how many steps it was stopped
   let asked = null; // the question for a file that has not come yet
 
-  function show(shown) {
+  function show(shown, taken) {
     run = shown;
+    until = shown && taken < shown.steps ? taken : null;
     asked = null;
     part("address").hidden = true;
     say(part("status"), "");
@@ -29,8 +31,9 @@ export function mount(element, page) {
     }
     if (!run) return say(part("run"), "share.none");
     const { labels, seed, sampler, steps, guidance, model } = run;
-    const settings = { seed, sampler: text(`share.sampler_${sampler}`), steps, guidance };
-    say(part("run"), model ? "share.run_of" : "share.run", { labels: names(labels), ...settings, model });
+    const settings = { seed, sampler: text(`share.sampler_${sampler}`), steps, guidance, model, until };
+    const what = until === null ? (model ? "run_of" : "run") : "stopped_run";
+    say(part("run"), `share.${what}`, { labels: names(labels), ...settings });
   }
 
   // Ask the server for a file of the run, and save it where the run is still the one that is shown.
@@ -41,7 +44,7 @@ export function mount(element, page) {
     draw();
     let file = null;
     try {
-      const inputs = [...data.keys.map((key) => run[key]), format];
+      const inputs = [...data.keys.map((key) => run[key]), format, part("captions").checked, until];
       for await (const answer of page.call("page_save", inputs)) file = answer;
     } catch (error) {
       console.info(error.message);
@@ -158,7 +161,8 @@ export function mount(element, page) {
   });
   draw();
   follow((news) => {
-    if (["asked", "done", "example"].includes(news.state)) show(news.state === "asked" ? null : news.run);
+    if (news.state === "asked") show(null);
+    else if (["done", "example", "stopped", "failed"].includes(news.state) && news.taken) show(news.run, news.taken);
     if (news.state === "done") {
       leadTo(query(run));
       if (news.picture && !news.live) remember(news.picture);

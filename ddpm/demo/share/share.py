@@ -126,15 +126,23 @@ def connect(
     """Connect them; scene: the line that names what is ticked."""
 
     def save(
-        labels: list[str], seed: int, sampler: str, steps: int, guidance: float, model: str | None, format: str
+        labels: list[str],
+        seed: int,
+        sampler: str,
+        steps: int,
+        guidance: float,
+        model: str | None,
+        format: str,
+        captions: bool = False,
+        until: int | None = None,
     ) -> File:
         checks = studio.validate(labels, seed, sampler, steps, guidance, model)
         problems = [check["message"] for check in checks if not check["is_valid"]]
         if problems or format not in FORMATS:
             raise gr.Error(" ".join(problems) or "There is no such format.")
         settings = studio.models.get(model).settings(sampler, steps, guidance)
-        run = studio.trajectory(labels, seed, settings, model)
-        return run_file(row, run, format)
+        run = studio.trajectory(labels, seed, settings, model, until)
+        return run_file(row, run, format, captions)
 
     endpoint("save", save)
     settings = [*controls.settings.values()]
