@@ -101,6 +101,29 @@ def test_a_trajectory_comes_in_every_format(client: Client, pipeline: Pipeline) 
         np.testing.assert_array_equal(data["x0"][-1], x0.numpy())
 
 
+def test_a_step_taken_apart_adds_up(client: Client, pipeline: Pipeline) -> None:
+    sheet, files, about = client.predict(["red cube"], 7, 2, "sde-dpm++", 4, 3.0, api_name="/apart")
+    run = pipeline.trajectory([["red cube"]], 7, "sde-dpm++", 4, 3.0)
+    assert list(files) == ["x", "uncond", "cond", "difference", "x0", "before", "fresh", "next"]
+    assert pixels(sheet).shape == (192, 256 * len(files), 3)
+    for name, wanted in (("x", run.x[1]), ("x0", run.x0[1]), ("before", run.x0[0]), ("next", run.x[2])):
+        np.testing.assert_array_equal(pixels(files[name]), to_uint8(wanted[0]))
+    assert (about["t"], about["s"], about["guidance"]) == (*run.timesteps[1:3], 3.0)
+    assert set(about["mix"]) == {"x", "x0", "before", "noise"}
+    _, last, about = client.predict(["red cube"], 7, 4, "ddim", 4, 3.0, api_name="/apart")
+    assert (about["s"], about["mix"]) == (0, None) and "next" not in last
+    with pytest.raises(Exception, match="index must be a whole number from 1 to 4, not 5"):
+        client.predict(["red cube"], 7, 5, "ddim", 4, 3.0, api_name="/apart")
+
+
+def test_captions_make_a_file_taller(client: Client) -> None:
+    plain, said = (
+        client.predict(["red cube"], 7, "ddim", 4, 3.0, "strip", None, captions, api_name="/trajectory")
+        for captions in (False, True)
+    )
+    assert pixels(said).shape[0] == pixels(plain).shape[0] + 112
+
+
 def test_emergence_gives_all_probabilities_along_the_steps(client: Client, pipeline: Pipeline) -> None:
     answer = client.predict(["red cube"], 0, "ddim", 5, api_name="/emergence")
     schedule = pipeline.config.schedule
@@ -142,6 +165,17 @@ def test_two_settings_are_compared(client: Client, pipeline: Pipeline) -> None:
     ):
         assert tuple(report[key] for key in ("sampler", "steps", "guidance")) == settings
         np.testing.assert_array_equal(pixels(file), to_uint8(pipeline.generate([["red cube"]], 2, *settings)[0]))
+
+
+def test_side_b_may_have_a_scene_of_its_own(client: Client, pipeline: Pipeline) -> None:
+    _, b, report_a, report_b = client.predict(
+        ["red cube"], 2, a_steps=2, b_steps=3, b_labels=["gray cube"], b_seed=5, api_name="/compare"
+    )
+    assert [(report["labels"], report["seed"]) for report in (report_a, report_b)] == [
+        (["red cube"], 2),
+        (["gray cube"], 5),
+    ]
+    np.testing.assert_array_equal(pixels(b), to_uint8(pipeline.generate([["gray cube"]], 5, steps=3)[0]))
 
 
 def test_a_gallery_has_seeds_in_a_row(client: Client, pipeline: Pipeline) -> None:
@@ -202,7 +236,7 @@ def test_one_thing_is_edited_and_the_rest_stays(client: Client, pipeline: Pipeli
         ({"labels": ["red cube"], "guidance": -1}, "guidance must be a number from 0"),
     ],
 )
-@pytest.mark.parametrize("name", ["generate", "trajectory", "emergence", "where", "gallery"])
+@pytest.mark.parametrize("name", ["generate", "trajectory", "emergence", "apart", "where", "gallery"])
 def test_wrong_arguments_are_refused_with_a_message(client: Client, name: str, arguments: dict, message: str) -> None:
     with pytest.raises(ValidationError, match=f"(?i){message}"):
         client.predict(**arguments, api_name=f"/{name}")
@@ -215,6 +249,10 @@ def test_wrong_arguments_are_refused_with_a_message(client: Client, name: str, a
         ("compare", {"a_steps": 0}, "steps must be a whole number from 1 to 1000"),
         ("compare", {"b_sampler": "euler"}, "allowed are ddpm, ddim, dpm"),
         ("compare", {"b_model": "absent"}, "model 'absent' is unknown"),
+        ("compare", {"b_labels": ["red"]}, "unknown label 'red'"),
+        ("compare", {"b_seed": -1}, "seed must be a whole number"),
+        ("apart", {"index": 0}, "index must be a whole number from 1 to 1000"),
+        ("trajectory", {"captions": "yes"}, "captions must be true or false"),
         ("gallery", {"count": 17}, "count must be a whole number from 1 to 16"),
         ("walk", {"to_labels": []}, "at least one object"),
         ("walk", {"to_labels": ["red cube"], "to_seed": -1}, "seed must be a whole number"),
@@ -252,6 +290,7 @@ def test_every_action_of_the_page_is_an_endpoint_and_nothing_else(endpoints: dic
             "generate",
             "trajectory",
             "emergence",
+            "apart",
             "where",
             "evaluate",
             "compare",

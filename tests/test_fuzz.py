@@ -12,6 +12,7 @@ NAMES = (
     "generate",
     "trajectory",
     "emergence",
+    "apart",
     "where",
     "evaluate",
     "compare",

@@ -20,7 +20,10 @@ from ddpm import Pipeline
 from ddpm.demo.api import tools
 from ddpm.trajectory import to_uint8
 
-TOOLS = {"generate", "trajectory", "emergence", "where", "evaluate", "compare", "gallery", "walk", "redraw", "edit"}
+TOOLS = {
+    *("generate", "trajectory", "emergence", "apart", "where", "evaluate"),
+    *("compare", "gallery", "walk", "redraw", "edit"),
+}
 
 
 def ask(address: str, work: Callable[[ClientSession], Awaitable[Any]]) -> Any:

@@ -1,6 +1,7 @@
 """What the tab Draw does, by program."""
 
 import threading
+from dataclasses import asdict
 from typing import Any, Literal
 
 import gradio as gr
@@ -8,9 +9,10 @@ import torch
 from gradio.utils import is_in_or_equal
 from gradio_client.utils import is_file_obj_with_meta
 
-from ddpm.demo.api.reports import Emergence, Heat, Report, Sight, heat, report
-from ddpm.demo.checks import Check, one_of, yes_or_no
-from ddpm.demo.draw.studio import Studio, check_seed, requested
+from ddpm.anatomy import take_apart
+from ddpm.demo.api.reports import Apart, Emergence, Heat, Report, Sight, heat, report
+from ddpm.demo.checks import Check, one_of, whole, yes_or_no
+from ddpm.demo.draw.studio import Studio, check_seed, pictures_of, requested
 from ddpm.demo.share.files import FORMATS, File, Format, picture_file, run_file
 from ddpm.evaluator import predicted_labels
 from ddpm.export import enlarge
@@ -43,9 +45,10 @@ class Drawing:
             "model": studio.models.other,
             "format": one_of("format", FORMATS),
             "captions": yes_or_no("captions"),
+            "index": whole("index", 1, studio.pipeline.config.schedule.steps),
             "picture": self._check_upload,
         }
-        self.endpoints = (self.generate, self.trajectory, self.emergence, self.where, self.evaluate)
+        self.endpoints = (self.generate, self.trajectory, self.emergence, self.apart, self.where, self.evaluate)
 
     def generate(
         self,
@@ -136,6 +139,45 @@ class Drawing:
             log_snr=[round(schedule.log_snr(t).item(), 4) for t in run.timesteps],
             probabilities={label: [round(p, 4) for p in row] for label, row in zip(LABELS, chances, strict=True)},
         )
+
+    def apart(
+        self,
+        labels: list[str],
+        seed: int = 0,
+        index: int = 1,
+        sampler: Sampler | None = None,
+        steps: int | None = None,
+        guidance: float | None = None,
+        model: str | None = None,
+    ) -> tuple[File, dict[str, File], Apart]:
+        """Draw a scene and take one step of it apart: what guidance makes of two predictions, and what comes next.
+
+        Parameters:
+            labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].
+            seed: A whole number from 0 up; the same seed and settings give the same picture.
+            index: Which step, from 1 (of pure noise) to the number of steps.
+            sampler: ddpm, ddim, dpm++ or sde-dpm++; the model's own if left out, here and below.
+            steps: The number of denoising steps, 1 to 1000.
+            guidance: How strongly the labels count, from 0 (not at all) to 20.
+            model: The name of a bundled model; the page's if left out.
+        Returns:
+            A PNG file: the pictures of the next output beside each other, in the same order.
+            By name, a PNG file each: x, the noisy image; uncond and cond, the clean ones predicted without and with the
+            labels; difference, the second less the first, gray for none; x0, what guidance makes of them; before, the
+            x0 of the step before, and fresh, the new noise from -3 to 3, if they have a part in it; next, the next x.
+            The timesteps t and s, the guidance, and how much of x, x0, before and noise the next x is the sum of.
+        """
+        pipeline = self.studio.models.get(model)
+        settings = pipeline.settings(sampler, steps, guidance)
+        whole("index", 1, settings.steps)(index)
+        step = take_apart(pipeline, self.studio.trajectory(labels, seed, settings, model), index)
+        pictures = {name: picture for name, picture in pictures_of(step).items() if picture is not None}
+        sheet = enlarge(to_picture(torch.cat([*pictures.values()], dim=-1)))
+        files = {name: picture_file(self.owner, to_picture(x), f"{name}.png") for name, x in pictures.items()}
+        about = Apart(
+            t=step.t, s=step.s, guidance=settings.guidance, mix=None if step.mix is None else asdict(step.mix)
+        )
+        return picture_file(self.owner, sheet), files, about
 
     def where(
         self,

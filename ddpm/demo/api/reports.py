@@ -48,6 +48,18 @@ class Heat(TypedDict):
     mean: float
 
 
+class Apart(TypedDict):
+    """What a step goes by: from timestep t to s (0 at the last), guidance, and what the next noisy image is mixed of.
+
+    mix: shares of x, x0, before (the x0 of the step before) and noise (the fresh one); null at the last step.
+    """
+
+    t: int
+    s: int
+    guidance: float
+    mix: dict[str, float] | None
+
+
 class Sight(TypedDict):
     """What the evaluator sees in a picture: the labels from 0.5 up, the surest first, and all 24 probabilities."""
 

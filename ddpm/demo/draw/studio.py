@@ -16,7 +16,7 @@ import gradio as gr
 import torch
 from torch import Tensor
 
-from ddpm.anatomy import take_apart
+from ddpm.anatomy import Anatomy, take_apart
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
 from ddpm.demo.checks import whole
@@ -210,10 +210,7 @@ class Studio:
         pipeline = self.models.get(model)
         run = self.trajectory(labels, seed, pipeline.settings(sampler, steps, guidance), model)
         step = take_apart(pipeline, run, index)
-        pictures = {"x": step.x, "x0": step.x0, "uncond": step.uncond, "cond": step.cond, "next": step.next}
-        pictures |= {"difference": step.cond - step.uncond, "before": step.before}
-        pictures["fresh"] = None if step.fresh is None else step.fresh / frames.EPS_RANGE
-        shown = {name: None if picture is None else frames.rgb(picture) for name, picture in pictures.items()}
+        shown = {name: None if picture is None else frames.rgb(picture) for name, picture in pictures_of(step).items()}
         return {"t": step.t, "s": step.s, "guidance": guidance, "mix": step.mix and asdict(step.mix), **shown}
 
     def validate(
@@ -276,6 +273,21 @@ class Studio:
             self._runs.move_to_end(key)
             while len(self._runs) > 1 and sum(map(_size, self._runs.values())) > MEMORY:
                 self._runs.popitem(last=False)
+
+
+def pictures_of(step: Anatomy) -> dict[str, Tensor | None]:
+    """The pictures of a step that was taken apart, (3, 64, 64) in [-1, 1], or None for what has no part in it."""
+    fresh = None if step.fresh is None else step.fresh / frames.EPS_RANGE
+    return {
+        "x": step.x,
+        "uncond": step.uncond,
+        "cond": step.cond,
+        "difference": step.cond - step.uncond,
+        "x0": step.x0,
+        "before": step.before,
+        "fresh": fresh,
+        "next": step.next,
+    }
 
 
 def _locked(judge: Judge, lock: threading.Lock) -> Judge:
