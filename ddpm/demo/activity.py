@@ -11,6 +11,7 @@ from typing import Any
 import gradio as gr
 
 from ddpm.demo.adapter.page import View, ask, asset, endpoint, part, refusing
+from ddpm.demo.checks import MAX_PAGE_SEED
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.texts import element, text
 
@@ -19,7 +20,7 @@ from ddpm.demo.texts import element, text
 class Screen:
     """What draws with a start and a stop button of its own. inputs: by the names that they have in a link.
 
-    more: what only a link says, as `share.described` would describe it; it comes after the inputs.
+    more: what only a link says, see `described`; it comes after the inputs.
     """
 
     name: str
@@ -50,6 +51,22 @@ def activity(
     endpoint(name, refusing(run))
     start.click(None, [scene, seed, *inputs.values()], None, js=ask(name))
     return Screen(name, screen, inputs, more)
+
+
+def described(component: gr.components.Component) -> dict[str, Any]:
+    """What a field may hold, for restore.js."""
+    match component:
+        case gr.Slider():
+            whole = component.step == int(component.step)
+            return {"kind": "range", "least": component.minimum, "most": component.maximum, "whole": whole}
+        case gr.Dropdown(multiselect=True):
+            return {"kind": "labels"}
+        case gr.Radio() | gr.Dropdown():
+            choices = [(value, name if isinstance(name, str) else value) for name, value in component.choices]
+            return {"kind": "choice", "choices": choices}
+        case gr.Number():
+            return {"kind": "whole", "most": MAX_PAGE_SEED}
+    raise ValueError(f"a link cannot hold the value of a {type(component).__name__}")
 
 
 def waiting(wait: Wait) -> View:

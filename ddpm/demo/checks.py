@@ -1,12 +1,17 @@
-"""Checks of values, most of them of what programs send to the endpoints."""
+"""Checks of what people and programs ask for."""
 
 from collections.abc import Callable
 from typing import Any
 
-from ddpm.labels import brief
+import gradio as gr
+
+from ddpm.labels import LabelError, brief, check
 
 Check = Callable[[Any], object]
 """Raises ValueError for a value that will not do."""
+
+MAX_PAGE_SEED = 2**53 - 1
+"""The largest whole number that a browser holds exactly."""
 
 
 def one_of(what: str, allowed: tuple[str, ...]) -> Check:
@@ -37,3 +42,32 @@ def yes_or_no(what: str) -> Check:
             raise ValueError(f"{what} must be true or false, not {brief(value)}")
 
     return check_value
+
+
+def judged(check_argument: Callable[[Any], object], value: Any) -> dict[str, Any]:
+    """Return what a validator says of a value: that it will do, or why not, in the words of the check's ValueError."""
+    try:
+        check_argument(value)
+    except ValueError as error:
+        message = str(error)
+        return gr.validate(False, message[0].upper() + message[1:])
+    return gr.validate(True, "")
+
+
+def requested(labels: Any) -> tuple[str, ...]:
+    """Return the labels of a scene to be drawn, in the order of LABELS. Raises LabelError, also for none."""
+    scene = check(labels)
+    if not scene:
+        raise LabelError("nothing is requested: at least one object is needed")
+    return scene
+
+
+def is_seed(seed: Any) -> bool:
+    """Tell whether this is a whole number that names a noise, and that a browser can hold."""
+    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_PAGE_SEED
+
+
+def check_seed(seed: Any) -> None:
+    """Raise ValueError for anything but a seed that a browser can hold."""
+    if not is_seed(seed):
+        raise ValueError(f"seed must be a whole number from 0 to {MAX_PAGE_SEED}, not {brief(seed)}")

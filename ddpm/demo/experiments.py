@@ -9,8 +9,8 @@ from typing import TypeVar
 
 from torch import Tensor
 
-from ddpm.demo.checks import whole
-from ddpm.demo.draw.studio import Judge, Studio, check_seed, requested
+from ddpm.demo.checks import check_seed, requested, whole
+from ddpm.demo.draw.studio import Judge, Studio
 from ddpm.demo.hosting.limits import Room, Wait, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import verdict

@@ -11,8 +11,8 @@ from gradio_client.utils import is_file_obj_with_meta
 
 from ddpm.anatomy import take_apart
 from ddpm.demo.api.reports import Apart, Emergence, Heat, Report, Sight, heat, report
-from ddpm.demo.checks import Check, one_of, whole, yes_or_no
-from ddpm.demo.draw.studio import Studio, check_seed, pictures_of, requested
+from ddpm.demo.checks import Check, check_seed, one_of, requested, whole, yes_or_no
+from ddpm.demo.draw.studio import Studio, pictures_of
 from ddpm.demo.share.files import FORMATS, File, Format, picture_file, run_file
 from ddpm.evaluator import predicted_labels
 from ddpm.export import enlarge

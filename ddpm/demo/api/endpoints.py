@@ -9,8 +9,8 @@ import gradio as gr
 
 from ddpm.demo.api.draw import Drawing
 from ddpm.demo.api.explore import Experiments
-from ddpm.demo.checks import Check
-from ddpm.demo.draw.studio import Studio, judged
+from ddpm.demo.checks import Check, judged
+from ddpm.demo.draw.studio import Studio
 from ddpm.demo.hosting.limits import MODEL_QUEUE, Gone
 
 

@@ -15,7 +15,8 @@ import gradio as gr
 
 from ddpm.demo.activity import Screen, activity, value_button, waiting
 from ddpm.demo.adapter.page import View, ask, part, refusal
-from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
+from ddpm.demo.checks import MAX_PAGE_SEED
+from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Side, compare_runs
 from ddpm.demo.frames import PAUSE, chunk, shown
 from ddpm.demo.hosting.limits import Wait

@@ -12,26 +12,22 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import gradio as gr
 import torch
 from torch import Tensor
 
 from ddpm.anatomy import Anatomy, take_apart
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
-from ddpm.demo.checks import whole
+from ddpm.demo.checks import check_seed, judged, requested, whole
 from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.demo.models import Models
 from ddpm.influence import influence
-from ddpm.labels import LabelError, brief, check
+from ddpm.labels import check
 from ddpm.pipeline import Elsewhere, Pipeline
 from ddpm.samplers import Step
 from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory
-
-MAX_PAGE_SEED = 2**53 - 1
-"""The largest whole number that a browser holds exactly."""
 
 PREVIEW_STEPS = 25
 """At most so many steps are taken before the page can be shown."""
@@ -306,32 +302,3 @@ def _rows(p: Tensor) -> list[list[float]]:
 
 def _size(run: Trajectory) -> int:
     return run.x.nbytes + run.x0.nbytes
-
-
-def judged(check_argument: Callable[[Any], object], value: Any) -> dict[str, Any]:
-    """Return what a validator says of a value: that it will do, or why not, in the words of the check's ValueError."""
-    try:
-        check_argument(value)
-    except ValueError as error:
-        message = str(error)
-        return gr.validate(False, message[0].upper() + message[1:])
-    return gr.validate(True, "")
-
-
-def requested(labels: Any) -> tuple[str, ...]:
-    """Return the labels of a scene to be drawn, in the order of LABELS. Raises LabelError, also for none."""
-    scene = check(labels)
-    if not scene:
-        raise LabelError("nothing is requested: at least one object is needed")
-    return scene
-
-
-def is_seed(seed: Any) -> bool:
-    """Tell whether this is a whole number that names a noise, and that a browser can hold."""
-    return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_PAGE_SEED
-
-
-def check_seed(seed: Any) -> None:
-    """Raise ValueError for anything but a seed that a browser can hold."""
-    if not is_seed(seed):
-        raise ValueError(f"seed must be a whole number from 0 to {MAX_PAGE_SEED}, not {brief(seed)}")

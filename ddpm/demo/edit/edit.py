@@ -16,7 +16,8 @@ from torch import Tensor
 from ddpm import IMAGE_SHAPE
 from ddpm.demo.activity import about, waiting
 from ddpm.demo.adapter.page import View, asset, endpoint, part, refusing
-from ddpm.demo.draw.studio import Studio, requested
+from ddpm.demo.checks import requested
+from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import edit_picture
 from ddpm.demo.frames import PAUSE, chunk, gray, shown
 from ddpm.demo.hosting.limits import Wait

@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
-from typing import Any
 
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.activity import Screen, value_button
+from ddpm.demo.activity import Screen, described, value_button
 from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
-from ddpm.demo.draw.studio import MAX_PAGE_SEED, Studio
+from ddpm.demo.draw.studio import Studio
 from ddpm.demo.models import STUDENT
 from ddpm.demo.picker.settings import Configs
 from ddpm.demo.share.files import FORMATS, File, run_file
@@ -168,22 +167,6 @@ def _restore(controls: Controls, given: bool = False) -> str:
         views[screen.name] = [*screen.inputs, *screen.more]
     allowed = json.dumps({"labels": LABELS, "mostLabels": MAX_OBJECTS, "fields": fields, "views": views})
     return f"async (...values) => (await {MAIN}).restore(values, {allowed}{', values.pop()' if given else ''})"
-
-
-def described(component: gr.components.Component) -> dict[str, Any]:
-    """What a field may hold, for restore.js."""
-    match component:
-        case gr.Slider():
-            whole = component.step == int(component.step)
-            return {"kind": "range", "least": component.minimum, "most": component.maximum, "whole": whole}
-        case gr.Dropdown(multiselect=True):
-            return {"kind": "labels"}
-        case gr.Radio() | gr.Dropdown():
-            choices = [(value, name if isinstance(name, str) else value) for name, value in component.choices]
-            return {"kind": "choice", "choices": choices}
-        case gr.Number():
-            return {"kind": "whole", "most": MAX_PAGE_SEED}
-    raise ValueError(f"a link cannot hold the value of a {type(component).__name__}")
 
 
 def _save_button(format: str) -> str:

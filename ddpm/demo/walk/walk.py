@@ -8,7 +8,7 @@ import gradio as gr
 
 from ddpm.demo.activity import Screen, about, activity
 from ddpm.demo.adapter.page import View, refusal
-from ddpm.demo.draw.studio import MAX_PAGE_SEED, is_seed
+from ddpm.demo.checks import MAX_PAGE_SEED, is_seed
 from ddpm.demo.experiments import MAX_STOPS, MIN_STOPS, WALKER, walk_pictures, walking
 from ddpm.demo.explore import Page, labels_choice, now_and_then, pictures_view
 from ddpm.demo.picker.settings import SAMPLER_NAMES
