@@ -94,25 +94,25 @@ def build_demo(
                 chosen = dict(zip(("sampler", "steps", "guidance", "model"), fields, strict=True))
 
             with gr.Tabs(elem_id="views"):
-                with gr.Tab(text("page.draw"), id="draw"):
+                with gr.Tab(text("page.draw"), id="draw", elem_id="tab-draw"):
                     stage()
                     files = share.share_row()
-                with gr.Tab(text("page.compare"), id="compare"):
+                with gr.Tab(text("page.compare"), id="compare", elem_id="tab-compare"):
                     compare = compare_tab(studio, rows, scene, seed)
-                with gr.Tab(text("edit.title"), id="edit"):
-                    edit_tab(studio, seed, fields)
-                with gr.Tab(text("page.explore"), id="explore"):
+                with gr.Tab(text("edit.title"), id="edit", elem_id="tab-edit"):
+                    edit = edit_tab(studio, seed, chosen)
+                with gr.Tab(text("page.explore"), id="explore", elem_id="tab-explore"):
                     page = Page(studio, scene, seed, chosen)
                     with gr.Tabs(elem_id="explore"):
-                        with gr.Tab(text("gallery.title"), id="gallery"):
+                        with gr.Tab(text("gallery.title"), id="gallery", elem_id="tab-gallery"):
                             gallery = gallery_part(page)
-                        with gr.Tab(text("walk.title"), id="walk"):
+                        with gr.Tab(text("walk.title"), id="walk", elem_id="tab-walk"):
                             walk = walk_part(page)
 
         lesson(pipeline, folder)
 
         # What the browser does by itself.
-        controls = share.Controls(rows, seed, chosen, [compare, gallery, walk])
+        controls = share.Controls(rows, seed, chosen, [compare, edit, gallery, walk])
         inputs = [scene, seed, *fields]
         model.input(None, model, [sampler, steps, guidance], js=settings.suiting(models.configs))
         collected = gr.on([row.change for row in rows], None, rows, scene, js=picker.COLLECT)

@@ -196,6 +196,15 @@ def test_nothing_jumps_while_the_page_comes(browser: Browser, address: str, widt
     page.close()
 
 
+@pytest.mark.everywhere
+def test_a_tab_names_the_panel_that_it_shows(page: Page) -> None:
+    for name in ("Compare", "Edit", "Explore", "Walk", "Draw"):
+        tab = page.get_by_role("tab", name=name, exact=True)
+        tab.click()
+        expect(page.locator(f"#{tab.get_attribute('aria-controls')}")).to_be_visible()
+
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.everywhere

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import generate, state, tick
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from ddpm import Evaluator, Pipeline, editing
@@ -208,6 +209,38 @@ def test_an_edit_can_be_watched_again(page: Page) -> None:
     assert pictured(page) == final
 
 
+@pytest.mark.everywhere
+def test_a_link_makes_the_edits_again(page: Page, tmp_path: Path) -> None:
+    open_tab(page)
+    link = page.locator(".edit [data-part=link]")
+    expect(link).to_be_disabled()
+    turn(page, "red cube", "Turn the red cube into a blue cube")
+    turn(page, "cyan sphere", "Remove the cyan sphere")
+    expect(link).to_be_enabled()
+    query = (
+        "view=edit&labels=red+cube,cyan+sphere&seed=0&sampler=ddim&steps=10&guidance=2"
+        "&edits=blue+cube,cyan+sphere;blue+cube&edit_seed=0&edit_sampler=ddim&edit_steps=10&edit_guidance=2"
+    )
+    assert page.url.partition("?")[2].removesuffix("&lang=en") == query
+    seen = page.evaluate(PIXELS)
+    with page.expect_download() as download:
+        page.locator(".edit [data-part=strip]").click()
+    assert download.value.suggested_filename == "blue-cube_edited_strip.png"
+    download.value.save_as(tmp_path / "strip.png")
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (6 * 256, 2 * 192)
+    page.reload()
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 2")
+    expect(page.locator(".edit")).to_have_attribute("data-state", "done")
+    expect(page.locator(".edit .objects")).to_have_text("blue cubeAdd one")
+    assert page.evaluate(PIXELS) == seen
+    page.get_by_label("25", exact=True).check()
+    turn(page, "blue cube", "Turn the blue cube into a gray cube")
+    expect(link).to_be_disabled()  # made in another way
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(link).to_be_enabled()
+
+
 def test_only_what_was_painted_changes(page: Page) -> None:
     open_tab(page)
     before = page.evaluate(PIXELS)
@@ -221,6 +254,7 @@ def test_only_what_was_painted_changes(page: Page) -> None:
     page.get_by_role("button", name="Paint the place").click()
     expect(page.locator(".edit [data-part=note]")).to_contain_text("may change what was painted")
     turn(page, "red cube", "Turn the red cube into a blue cube")
+    expect(page.locator(".edit [data-part=link]")).to_be_disabled()
     after = page.evaluate(PIXELS)
     changed = {(i % 64, i // 64) for i in range(64 * 64) if before[4 * i : 4 * i + 3] != after[4 * i : 4 * i + 3]}
     assert changed

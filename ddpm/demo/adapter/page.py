@@ -40,8 +40,9 @@ LINK_KEYS = (
     *KEYS,
     *("view", "count", "way", "to_seed", "to_labels", "stops"),
     *(f"{side}_{key}" for side in "ab" for key in KEYS),
+    *("edits", "edit_seed", "edit_sampler", "edit_steps", "edit_guidance"),
 )
-"""All that a link may say: the last lead to a gallery, a walk or a comparison."""
+"""All that a link may say: the last lead to a gallery, a walk, a comparison or edits."""
 
 
 def asset(name: str) -> str:

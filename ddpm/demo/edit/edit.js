@@ -1,16 +1,20 @@
 // The tab Edit: a stack of pictures, each from the one below by one change of its labels. See edit.py for a view.
-import { data } from "../shared/data.js";
+import { query } from "../share/recipe.js";
+import { copyLink, leadTo } from "../shared/address.js";
 import { decode, Film, paint } from "../shared/frames.js";
+import { drawn, saveCanvas } from "../shared/picture.js";
 import { follow } from "../shared/runs.js";
 import { screen } from "../shared/screen.js";
-import { label, say, text } from "../shared/texts.js";
+import { say, text } from "../shared/texts.js";
 import { Transport } from "../shared/transport.js";
-import { icon, list } from "../shared/verdicts.js";
+import { list } from "../shared/verdicts.js";
+import { Orders } from "./orders.js";
 
 const SIDE = 64;
 const BRUSH = 4; // pixels around the pointer that it paints
 const FAINT = 0.25; // of an object's strongest pixel: a click on less means none
 const FRAME_MS = 120;
+const COLUMNS = 10; // of a film strip
 const SHADE = 150; // of 255, on what stays as it is
 
 const encode = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
@@ -18,8 +22,11 @@ const encode = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(b
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-part="${role}"]`);
   const [cursor, frame] = [part("cursor"), part("frame")];
-  const shapes = [...new Set(data.labels.map((name) => name.split(" ")[1]))];
-  let stack = []; // { labels, picture, place, verdict, film, maps }: the drawn one first
+  // { labels, picture, place, verdict, film, maps, made }: the drawn one first, which has the `origin` that it follows from.
+  // made: how an edit was made; null where its place was painted, which no link can say.
+  let stack = [];
+  let making = null; // how the edit under way is made
+  let todo = []; // the edits of a link that are still to be made
   let running = null; // the film of the run that goes on
   let run = null; // and its id
   let chosen = null; // a label, or "" for one more
@@ -27,6 +34,7 @@ export function mount(element, page) {
   let place = 0; // of the cursor in the film
   let busy = false;
 
+  const orders = new Orders(part("objects"), part("wishes"), { choose, wish });
   const top = () => stack.at(-1);
   const film = () => running ?? top()?.film;
 
@@ -52,11 +60,44 @@ export function mount(element, page) {
     if (view.chunks && (state === "running" || state === "done") && view.run) take(view);
     if (state === "done" && view.run === run && running) {
       const { labels, verdict } = view;
-      stack.push({ labels, picture: running.last.x0, place: decode(view.place), verdict, film: running });
+      stack.push({ labels, picture: running.last.x0, place: decode(view.place), verdict, film: running, made: making });
       run = null;
       restart();
-    } else if (!busy) running = null;
+      if (link()) leadTo(link());
+      goOn();
+    } else if (!busy) {
+      running = null;
+      todo = [];
+    }
     show();
+  }
+
+  // The query that leads to what the tab shows, or null where no link can say it.
+  function link() {
+    const [first, ...edits] = stack;
+    const [made, ...others] = new Map(edits.map(({ made }) => [JSON.stringify(made), made])).values();
+    if (!made || others.length) return null;
+    return query({ view: "edit", ...first.origin, edits: edits.map(({ labels }) => labels), ...made });
+  }
+
+  // Make the next edit of a link.
+  function goOn() {
+    if (!todo.length) return;
+    const [{ labels, made }, ...rest] = todo;
+    todo = rest;
+    const { edit_seed, edit_sampler, edit_steps, edit_guidance } = made;
+    ask(top().labels, edit_seed, labels, encode(top().picture), null, edit_sampler, edit_steps, edit_guidance);
+  }
+
+  // Draw the first picture of a link; its edits follow.
+  function restore(labels, seed, sampler, steps, guidance, model, edits, ...how) {
+    const [edit_seed, edit_sampler, edit_steps, edit_guidance] = how.map(
+      (value, i) => value ?? [seed, sampler, steps, guidance][i],
+    );
+    const made = { edit_seed, edit_sampler, edit_steps, edit_guidance };
+    stack = stack.slice(0, 1);
+    globalThis.ddpm.ask("stage", labels, seed, sampler, steps, guidance, model);
+    todo = (edits ?? []).map((labels) => ({ labels, made }));
   }
 
   function take(view) {
@@ -100,8 +141,9 @@ export function mount(element, page) {
     part("undo").disabled = busy || stack.length < 2;
     part("wipe").disabled = !painted;
     part("show").disabled = !top().place;
-    showObjects();
-    showWishes();
+    part("strip").disabled = !film()?.complete;
+    part("link").disabled = busy || !link();
+    orders.show(top().labels, chosen, busy);
     say(part("note"), painting ? "edit.painting" : painted ? "edit.painted" : "edit.count", { n: stack.length - 1 });
   }
 
@@ -109,90 +151,9 @@ export function mount(element, page) {
     return (part("show").ariaPressed === "true" && top().place) || null;
   }
 
-  function button(content, words, act, options = {}) {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.innerHTML = content;
-    made.title = words;
-    made.setAttribute("aria-label", words);
-    Object.assign(made, options);
-    made.addEventListener("click", act);
-    return made;
-  }
-
-  function showObjects() {
-    const { labels } = top();
-    const focused = part("objects").contains(document.activeElement) && document.activeElement.dataset.label;
-    const choices = labels.map((name) => [name, `${icon(name)}<span>${label(name)}</span>`, label(name)]);
-    if (labels.length < data.maxObjects) choices.push(["", `<span>${text("edit.add")}</span>`, text("edit.add")]);
-    part("objects").replaceChildren(
-      ...choices.map(([name, content, words]) => {
-        const made = button(content, words, () => choose(name), { disabled: busy });
-        made.dataset.label = name;
-        made.setAttribute("aria-pressed", chosen === name);
-        return made;
-      }),
-    );
-    if (typeof focused === "string") part("objects").querySelector(`[data-label="${focused}"]`)?.focus();
-  }
-
   function choose(name) {
     chosen = chosen === name ? null : name;
     show();
-  }
-
-  // What can be done with the chosen object.
-  function showWishes() {
-    const { labels } = top();
-    if (chosen === null) {
-      part("wishes").replaceChildren();
-      return;
-    }
-    const to = (name, words) =>
-      button(
-        icon(name),
-        words,
-        () => wish(chosen ? labels.map((old) => (old === chosen ? name : old)) : [...labels, name]),
-        {
-          disabled: busy || labels.includes(name),
-        },
-      );
-    const line = (title, buttons) => {
-      const made = document.createElement("div");
-      made.innerHTML = `<span class="title">${text(title)}</span>`;
-      made.append(...buttons);
-      return made;
-    };
-    if (!chosen) {
-      part("wishes").replaceChildren(
-        ...shapes.map((shape) =>
-          line(
-            `picker.${shape}`,
-            data.colors.map((color) =>
-              to(`${color} ${shape}`, text("edit.add_one", { what: label(`${color} ${shape}`) })),
-            ),
-          ),
-        ),
-      );
-      return;
-    }
-    const [color, shape] = chosen.split(" ");
-    const into = (name) => to(name, text("edit.into", { from: label(chosen), to: label(name) }));
-    const rest = labels.filter((name) => name !== chosen);
-    const remove = button(text("edit.remove"), text("edit.remove_one", { what: label(chosen) }), () => wish(rest), {
-      disabled: busy || !rest.length,
-      className: "word",
-    });
-    part("wishes").replaceChildren(
-      line(
-        "edit.color",
-        data.colors.filter((other) => other !== color).map((other) => into(`${other} ${shape}`)),
-      ),
-      line("edit.shape", [
-        ...shapes.filter((other) => other !== shape).map((other) => into(`${color} ${other}`)),
-        remove,
-      ]),
-    );
   }
 
   function pixel(event) {
@@ -257,17 +218,18 @@ export function mount(element, page) {
     stack.pop();
     restart();
   });
-  part("save").addEventListener("click", () => {
-    const large = document.createElement("canvas");
-    Object.assign(large, { width: 16 * SIDE, height: 12 * SIDE });
-    const context = large.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    context.drawImage(part("picture"), 0, 0, large.width, large.height);
-    const link = document.createElement("a");
-    link.href = large.toDataURL("image/png");
-    link.download = `${top().labels.join("_").replaceAll(" ", "-")}_edited.png`;
-    link.click();
+  const name = (ending) => `${top().labels.join("_").replaceAll(" ", "-")}_edited${ending}.png`;
+  part("save").addEventListener("click", () => saveCanvas(drawn([[top().picture]], 16), name("")));
+  part("strip").addEventListener("click", () => {
+    const { frames } = film();
+    const count = Math.min(COLUMNS, frames.length);
+    const some = Array.from(
+      { length: count },
+      (_, i) => frames[Math.round((i * (frames.length - 1)) / (count - 1 || 1))],
+    );
+    saveCanvas(drawn([some.map(({ x }) => x), some.map(({ x0 }) => x0)], 4), name("_strip"));
   });
+  part("link").addEventListener("click", () => copyLink(link(), part("note"), part("address")));
 
   function seek(k) {
     place = Math.min(Math.max(0, k), (film()?.frames.length ?? 1) - 1);
@@ -294,12 +256,19 @@ export function mount(element, page) {
     },
   );
   cursor.addEventListener("input", () => seek(Number(cursor.value)));
-  const { ask } = screen("edit", element, page, draw);
+  const { ask: start } = screen("edit", element, page, draw);
+  function ask(labels, seed, after, picture, where, ...settings) {
+    const [edit_sampler, edit_steps, edit_guidance] = settings;
+    making = where ? null : { edit_seed: seed, edit_sampler, edit_steps, edit_guidance };
+    start(labels, seed, after, picture, where, ...settings);
+  }
   // A picture that was drawn is where edits begin, unless some have been made.
-  follow(({ state, run: drawn, picture }) => {
+  follow(({ state, run: origin, picture }) => {
+    if (["stopped", "failed", "refused"].includes(state)) todo = [];
     if (!picture || !["example", "done"].includes(state) || busy || stack.length > 1) return;
-    stack = [{ labels: drawn.labels, picture }];
+    stack = [{ labels: origin.labels, picture, origin }];
     restart();
+    if (state === "done") goOn();
   });
-  return { ask };
+  return { ask, restore };
 }

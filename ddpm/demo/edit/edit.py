@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import gradio as gr
 import numpy as np
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ddpm import IMAGE_SHAPE
-from ddpm.demo.activity import about, waiting
+from ddpm.demo.activity import Screen, about, described, waiting
 from ddpm.demo.adapter.page import View, asset, endpoint, part, refusing
 from ddpm.demo.checks import requested
 from ddpm.demo.draw.studio import Studio
@@ -29,8 +29,11 @@ from ddpm.settings import Settings
 SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
 
-def edit_tab(studio: Studio, seed: gr.Number, settings: Sequence[gr.components.Component]) -> None:
-    """Build and connect the tab. seed, settings (sampler, steps, guidance, model): the page's own components."""
+def edit_tab(studio: Studio, seed: gr.Number, settings: Mapping[str, gr.components.Component]) -> Screen:
+    """Build and connect the tab. seed, settings (sampler, steps, guidance, model): the page's own components.
+
+    A link has the run of the first picture, the labels after each edit, and how all of them were made.
+    """
     about("edit")
     desk = part("edit", None, asset("edit/edit.html"), elem_id="edit", label="Edit")
 
@@ -55,7 +58,10 @@ def edit_tab(studio: Studio, seed: gr.Number, settings: Sequence[gr.components.C
 
     endpoint("edit", refusing(run))
     endpoint("objects", objects)
-    desk.click(None, [desk, seed, *settings], None, js=_ask(studio.models.configs))
+    desk.click(None, [desk, seed, *settings.values()], None, js=_ask(studio.models.configs))
+    made = {"seed": seed, **{name: settings[name] for name in ("sampler", "steps", "guidance")}}
+    about_edits = {f"edit_{name}": described(component) for name, component in made.items()}
+    return Screen("edit", desk, settings, {"edits": {"kind": "scenes"}, **about_edits})
 
 
 def _ask(configs: Configs) -> str:

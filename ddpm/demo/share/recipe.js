@@ -4,8 +4,11 @@ const SIGNATURE = "\x89PNG\r\n\x1a\n";
 const KEYWORD = "ddpm\0";
 const MOST = 10 * 2 ** 20; // bytes
 
-const written = (value) =>
-  Array.isArray(value) ? value.map((label) => label.replace(" ", "+")).join() : encodeURIComponent(value);
+// Labels as red+cube,cyan+sphere; several scenes with a semicolon between them.
+function written(value) {
+  if (!Array.isArray(value)) return encodeURIComponent(value);
+  return Array.isArray(value[0]) ? value.map(written).join(";") : value.map((label) => label.replace(" ", "+")).join();
+}
 
 // labels=red+cube,cyan+sphere&seed=7&...: read by restore.js. values: by the names of the fields; those that are null are
 // left out.

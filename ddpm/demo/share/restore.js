@@ -1,5 +1,5 @@
 // Sets the page to what the query of a link says, and draws it.
-import { ask } from "../shared/parts.js";
+import { askAgain } from "../shared/parts.js";
 
 const SHAPES = ["cube", "sphere", "cylinder"];
 const NAMED = ["labels", "seed", "sampler", "steps", "guidance", "model"]; // whose problems have a text of their own
@@ -44,7 +44,13 @@ export function restore(values, allowed, given = {}) {
       least,
       most,
     };
-    const problem = NAMED.includes(name) ? name : kind.kind === "labels" ? "labels" : choices ? "choice" : "range";
+    const problem = NAMED.includes(name)
+      ? name
+      : ["labels", "scenes"].includes(kind.kind)
+        ? "labels"
+        : choices
+          ? "choice"
+          : "range";
     problems.push([`share.bad_${problem}`, about]);
   }
 
@@ -55,6 +61,9 @@ export function restore(values, allowed, given = {}) {
     if (left.length) refuse(name, { kind: "labels", most: allowed.mostLabels }, left.join(", "));
     return kept.length || !asked.length ? kept : null;
   }
+
+  const scenes = (name, words) => words.split(";").map((some) => scene(name, some));
+  const lists = { labels: scene, scenes: (name, words) => scenes(name, words).filter((some) => some?.length) };
 
   const view = wanted.get("view") ?? "stage";
   const known = Object.hasOwn(allowed.views, view);
@@ -73,7 +82,7 @@ export function restore(values, allowed, given = {}) {
     if (own) found[name] = field.choices[0][0];
     if (!wanted.has(name)) continue;
     const words = wanted.get(name).trim();
-    const value = field.kind === "labels" ? scene(name, words) : READ[field.kind](words, field);
+    const value = field.kind in READ ? READ[field.kind](words, field) : lists[field.kind](name, words);
     if (value === undefined) refuse(name, field, words);
     if (value === undefined && own) {
       const before = name.replace("model", ""); // what is asked for suits the other model
@@ -100,5 +109,5 @@ export function restore(values, allowed, given = {}) {
 
 // Draw what was restored, if it is whole.
 export function drawRestored() {
-  if (restored) ask(...restored);
+  if (restored) askAgain(...restored);
 }

@@ -28,9 +28,9 @@ const PARTS = {
   walk,
 };
 const FIRST = ["examples", "lesson", "notice", "selection", "share", "stage"]; // what is there when the page opens
-const TABS = { compare: ["compare"], gallery: ["explore", "gallery"], walk: ["explore", "walk"] };
+const TABS = { compare: ["compare"], edit: ["edit"], gallery: ["explore", "gallery"], walk: ["explore", "walk"] };
 const mounted = {};
-let asked = null; // a part that is not there yet, and its inputs
+let untold = null; // what a part is asked for that is not there yet
 
 // The page is built piece by piece; it is seen once nothing jumps any more, see page.css.
 function show() {
@@ -59,8 +59,8 @@ export function mounting(models) {
       ...models,
     };
     mounted[name] = PARTS[name].mount(element, page);
-    if (asked?.[0] === name) mounted[name].ask(...asked[1]);
-    if (asked?.[0] === name) asked = null;
+    if (untold?.name === name) untold.what(mounted[name]);
+    if (untold?.name === name) untold = null;
     if (FIRST.every((part) => part in mounted)) requestAnimationFrame(() => requestAnimationFrame(show));
   };
 }
@@ -70,11 +70,19 @@ export function drawLive(...inputs) {
   mounted.stage?.live(...inputs);
 }
 
-// Ask a part for a run, with the values of its inputs. One in a tab that was never opened is not there yet.
+// Ask a part for a run, with the values of its inputs.
 export function ask(name, ...inputs) {
-  if (mounted[name]) mounted[name].ask(...inputs);
-  else {
-    asked = [name, inputs];
-    openTabs(TABS[name] ?? []);
-  }
+  tell(name, (part) => part.ask(...inputs));
+}
+
+// Ask it for what a link says; some need more than a run for that.
+export function askAgain(name, ...values) {
+  tell(name, (part) => (part.restore ?? part.ask)(...values));
+}
+
+// A part in a tab that was never opened is not there yet.
+function tell(name, what) {
+  if (mounted[name]) return what(mounted[name]);
+  untold = { name, what };
+  openTabs(TABS[name] ?? []);
 }

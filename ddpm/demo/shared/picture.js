@@ -1,4 +1,7 @@
 // The pictures of a part as one PNG for slides, in rows, each above its caption.
+import { paint } from "./frames.js";
+
+const SIDE = 64;
 const WIDTH = 384;
 const GAP = 24;
 const LINE = 36; // for a caption
@@ -24,9 +27,30 @@ export async function savePicture(root, name) {
     const caption = frame.dataset.caption ?? frame.querySelector('figcaption, [data-part="seed"]').textContent;
     context.fillText(caption.trim().replace(/\s+/g, " "), x, y + height + LINE - 8, WIDTH);
   }
+  await saveCanvas(sheet, `${name}.png`);
+}
+
+export async function saveCanvas(canvas, name) {
   const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(await new Promise((resolve) => sheet.toBlob(resolve)));
-  anchor.download = `${name}.png`;
+  anchor.href = URL.createObjectURL(await new Promise((resolve) => canvas.toBlob(resolve)));
+  anchor.download = name;
   anchor.click();
   URL.revokeObjectURL(anchor.href);
+}
+
+// Rows of pictures as one, each of their pixels `scale` wide and 3/4 of that high.
+export function drawn(rows, scale) {
+  const [width, height] = [scale * SIDE, (3 * scale * SIDE) / 4];
+  const [small, large] = [document.createElement("canvas"), document.createElement("canvas")];
+  Object.assign(small, { width: SIDE, height: SIDE });
+  Object.assign(large, { width: width * rows[0].length, height: height * rows.length });
+  const context = large.getContext("2d");
+  context.imageSmoothingEnabled = false;
+  for (const [j, row] of rows.entries()) {
+    for (const [i, picture] of row.entries()) {
+      paint(small, picture);
+      context.drawImage(small, i * width, j * height, width, height);
+    }
+  }
+  return large;
 }

@@ -28,7 +28,6 @@ class StaticPage:
         layout = config["layout"]
         self._components = {component["id"]: component for component in config["components"]}
         self._shown: set[int] = set()
-        self._tabs = 0
         self.html = "".join(map(self._node, layout["children"]))
         self.events = "".join(self._script(config["dependencies"]))
 
@@ -54,8 +53,7 @@ class StaticPage:
         for child in node["children"]:
             tab = self._components[child["id"]]["props"]
             first = not buttons
-            self._tabs += 1
-            panel = f"tab-{self._tabs}"
+            panel = tab["elem_id"]
             chosen = f'aria-selected="{str(first).lower()}"' + (' class="selected"' if first else ' tabindex="-1"')
             buttons.append(
                 f'<button type="button" role="tab" data-tab-id="{tab["id"]}" aria-controls="{panel}" {chosen}'
