@@ -20,6 +20,7 @@ import gradio as gr
 import torch
 
 from ddpm import Evaluator, Pipeline, terminal
+from ddpm.counting import Look
 from ddpm.demo.adapter.page import ask, asset, endpoint, refusing
 from ddpm.demo.api.endpoints import add_endpoints
 from ddpm.demo.compare.compare import compare_tab
@@ -182,10 +183,9 @@ def write_static(parser: argparse.ArgumentParser, args: argparse.Namespace) -> N
 
         pipeline = Pipeline.from_pretrained(args.checkpoint, "cpu", torch.float32)
         evaluator = Evaluator.from_pretrained(CHECKPOINTS / "evaluator", "cpu")
+        look = Look(evaluator.network, evaluator.counter)
         demo = build_demo(pipeline, evaluator, folder=Path(args.checkpoint))
-        size = write_site(
-            demo, Models(pipeline, CHECKPOINTS, dtype=torch.float32), evaluator.network, args.static, CACHE
-        )
+        size = write_site(demo, Models(pipeline, CHECKPOINTS, dtype=torch.float32), look, args.static, CACHE)
     except (ImportError, OSError, ValueError) as error:
         parser.error(str(error))
     print(f"{args.static}: {size / 1e6:.0f} MB; to look at it: python -m http.server -d {args.static}")

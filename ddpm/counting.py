@@ -1,5 +1,7 @@
 """The evaluator's second answer: how many objects of each label a picture shows."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -49,3 +51,25 @@ class Judge(nn.Module):
         third = self.to_third_stage(x)
         fourth = self.fourth_stage(third)
         return torch.stack([self.head(fourth), self.counter(third, fourth)], dim=1)
+
+
+class Look(nn.Module):
+    """What an evaluator says of pictures: (N, 3, 64, 64) in [-1, 1] -> (N, 2, 24), the probabilities and the counts.
+
+    Counts are 0, 1, or 2 for two and more; a label is there from 0.5 up. Without a counter it is there once.
+    """
+
+    def __init__(self, network: Callable[[Tensor], Tensor], counter: CountHead | None) -> None:
+        super().__init__()
+        self.counts = counter is not None
+        self.judge = Judge(network, counter) if counter is not None and isinstance(network, nn.Module) else network
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if self.counts:
+            logits, sums = self.judge(x).unbind(1)
+            p, several = logits.sigmoid(), sums >= 1.5
+        else:
+            p = self.judge(x)
+            several = torch.zeros_like(p, dtype=torch.bool)
+        return torch.stack([p, (p >= 0.5).to(p.dtype) * (1 + several.to(p.dtype))], dim=1)

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, devices, hub
 from ddpm.checkpoint import not_finite
-from ddpm.counting import COUNTER, CountHead, Judge
+from ddpm.counting import COUNTER, CountHead, Look
 from ddpm.labels import LABELS, NUM_LABELS
 
 FEATURES = 512
@@ -149,8 +149,11 @@ class Evaluator:
         """
         if self.counter is None:
             raise EvaluatorError("this evaluator cannot count: its weights have no count head (the lab's have none)")
-        logits, sums = self._batched(Judge(self.network, self.counter), x).unbind(1)
-        return (logits >= 0).long() * (1 + (sums >= 1.5).long())
+        return self.look(x)[:, 1].long()
+
+    def look(self, x: Tensor) -> Tensor:
+        """Both answers in one pass, float32 (N, 2, 24) on the CPU: see `ddpm.counting.Look`."""
+        return self._batched(Look(self.network, self.counter), x)
 
     def features(self, x: Tensor) -> Tensor:
         """What the head sees, (N, 512), float32 on the CPU, for images x (N, 3, 64, 64) in [-1, 1]."""

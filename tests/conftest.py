@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from torch import nn
 
 from ddpm import Pipeline, checkpoint
+from ddpm.counting import Look
 from ddpm.labels import LABEL_ID, NUM_LABELS
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
@@ -87,7 +88,7 @@ def static(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder, judge = tmp_path_factory.mktemp("site"), ConstantJudge()
     models = Models(pipeline, CHECKPOINTS, dtype=torch.float32)
     try:
-        write_site(build_demo(pipeline, judge), models, judge, folder, CACHE)
+        write_site(build_demo(pipeline, judge), models, Look(judge, None), folder, CACHE)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         pytest.skip(f"the npm registry cannot be reached: {error}")
     with files_of(folder) as url:

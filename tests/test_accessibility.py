@@ -204,7 +204,6 @@ def test_a_tab_names_the_panel_that_it_shows(page: Page) -> None:
         expect(page.locator(f"#{tab.get_attribute('aria-controls')}")).to_be_visible()
 
 
-
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.everywhere

@@ -47,6 +47,7 @@ def test_generate_returns_the_picture_of_the_pipeline_and_a_report(client: Clien
         "found": {"red cube": pytest.approx(0.9)},
         "missing": {"cyan sphere": pytest.approx(0.1)},
         "unrequested": {"gray cylinder": pytest.approx(0.8)},
+        "repeated": {},
         "seed": 7,
         "sampler": "dpm++",
         "steps": 4,

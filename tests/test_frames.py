@@ -6,13 +6,14 @@ import itertools
 import numpy as np
 import pytest
 import torch
-from conftest import STEPS, ConstantJudge
+from conftest import SEEN, STEPS, ConstantJudge
 from torch import Tensor
 
 from ddpm import Pipeline
 from ddpm.demo import frames
 from ddpm.demo.draw import studio as handlers
 from ddpm.demo.draw.studio import Studio
+from ddpm.demo.experiments import gallery
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
 
@@ -141,6 +142,17 @@ def test_finished_runs_are_remembered_within_bounds(pipeline: Pipeline, monkeypa
     again = studio.trajectory(SCENE, 0, settings)
     assert again is not run  # it had to go
     torch.testing.assert_close(again.x0, run.x0)
+
+
+def test_what_is_drawn_twice_is_named(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    studio = Studio(pipeline, ConstantJudge())
+    look = studio.look
+    monkeypatch.setattr(studio, "look", lambda x: look(x) * torch.tensor([1.0, 2.0])[:, None])
+    first, *_, last = studio.run(SCENE, 0, "ddim", 25, 1.0)
+    assert (first["twice"], last["twice"]) == ([], list(SEEN))
+    settings = pipeline.settings("ddim", 2, 1.0)
+    *_, (verdict,) = (pictures.verdicts for pictures in gallery(studio, SCENE, 0, 1, settings))
+    assert (list(verdict["found"]), list(verdict["repeated"])) == (["red cube"], list(SEEN))
 
 
 def test_a_stopped_run_is_remembered_as_far_as_it_went(pipeline: Pipeline) -> None:

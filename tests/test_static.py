@@ -22,12 +22,14 @@ from playwright.sync_api import Browser, Page, Route, expect
 
 from app import CACHE, build_demo
 from ddpm import Evaluator, Pipeline
+from ddpm.counting import Look
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.edit.edit import edit_views
 from ddpm.demo.models import Models
 from ddpm.demo.static import packages
 from ddpm.demo.static.build import write_site
 from ddpm.demo.static.page import StaticPage
+from ddpm.demo.verdicts import repeated
 from ddpm.influence import influence
 from ddpm.samplers import SAMPLERS
 from ddpm.trajectory import to_uint8
@@ -156,24 +158,35 @@ def test_a_run_is_that_of_the_pipeline(page: Page, pipeline: Pipeline, sampler: 
 LABELS = "JSON.parse(document.getElementById('ddpm-data').textContent).labels"
 
 
-def test_the_bundled_model_draws_the_same_picture(browser: Browser, tmp_path: Path) -> None:
-    pipeline = Pipeline.from_pretrained(ROOT / "checkpoints" / "default", "cpu", torch.float32)
+FIVE = ["gray cube", "red cube", "blue sphere", "cyan sphere", "yellow cylinder"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scene", "seed", "settings", "twice"),
+    [("default", SCENE, 7, ("sde-dpm++", 12, 2.5), []), ("fast", FIVE, 42, ("ddim", 4, 1), ["cyan sphere"])],
+)
+def test_a_bundled_model_draws_the_same_picture(
+    browser: Browser, tmp_path: Path, name: str, scene: list[str], seed: int, settings: Any, twice: list[str]
+) -> None:
+    pipeline = Pipeline.from_pretrained(ROOT / "checkpoints" / name, "cpu", torch.float32)
     evaluator = Evaluator.from_pretrained(ROOT / "checkpoints" / "evaluator", "cpu")
     models = Models(pipeline, tmp_path / "none")
+    look = Look(evaluator.network, evaluator.counter)
     try:
-        write_site(build_demo(pipeline, evaluator), models, evaluator.network, tmp_path / "site", CACHE)
+        write_site(build_demo(pipeline, evaluator), models, look, tmp_path / "site", CACHE)
     except urllib.error.URLError as error:
         pytest.skip(f"the npm registry cannot be reached: {error}")
     with files_of(tmp_path / "site") as address:
         page = browser.new_page()
         page.goto(address)
-        views = ask(page, "draw", SCENE, 7, "sde-dpm++", 12, 2.5)
+        views = ask(page, "draw", scene, seed, *settings)
         page.close()
-    x0 = pipeline.generate([SCENE], 7, "sde-dpm++", 12, 2.5)
+    x0 = pipeline.generate([scene], seed, *settings)
     chunks = [chunk for view in views for chunk in view["chunks"]]
     expect_close(pixels(chunks[-1]["x0"], -1)[-1], to_uint8(x0[0]))
     judged = {k: p for view in views for k, p in view["p"]}
-    torch.testing.assert_close(torch.tensor(judged[11]), evaluator(x0)[0], atol=0.005, rtol=0)
+    torch.testing.assert_close(torch.tensor(judged[settings[1] - 1]), evaluator(x0)[0], atol=0.005, rtol=0)
+    assert views[-1]["twice"] == repeated(evaluator.counts(x0)[0].tolist()) == twice
 
 
 def test_where_a_label_acts_is_the_same(page: Page, pipeline: Pipeline) -> None:

@@ -88,10 +88,11 @@ def test_every_text_that_the_page_names_is_there() -> None:
 
 SOURCES = ("link", "picture", "history", "pair", *(f"try_{name}" for name in EXPERIMENTS))
 STATES = ("waiting", "running", "done", "stopped", "failed")
+GROUPS = ("found", "missing", "unrequested", "repeated")
 COMPOSED = {
     "${name}.empty": [f"{part}.empty" for part in ("compare", "gallery", "walk", "edit")],
-    "activity.${group}": ["activity.found", "activity.missing", "activity.unrequested"],
-    "activity.${group}_names": ["activity.missing_names", "activity.unrequested_names"],
+    "activity.${kind}": [f"activity.{group}" for group in GROUPS],
+    "activity.${group}_names": [f"activity.{group}_names" for group in GROUPS[1:]],
     'activity.${state === "asked" ? "waiting" : state}': [f"activity.{state}" for state in STATES],
     "label.${name}": [f"label.{label}" for label in LABELS],
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
@@ -102,7 +103,7 @@ COMPOSED = {
     "share.${what}": [f"share.{what}" for what in ("run", "run_of", "stopped_run")],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
     'stage.${WORDS[group][done ? "done" : "open"]}': [
-        f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra")
+        f"stage.{word}" for word in ("seen", "found", "not_yet", "missing", "extra", "twice")
     ],
     "stage.${missing}": ["stage.first", "stage.no_pull"],
     "stage.${this.view}": ["stage.pull", "stage.change", "stage.eps"],
@@ -131,6 +132,25 @@ def test_the_page_complains_of_a_text_that_is_not_there(browser: Browser, addres
     with page.expect_console_message(lambda message: message.type == "error") as complaint:
         assert page.evaluate(ASK_FOR, "stage.nonsense") == "stage.nonsense"
     assert complaint.value.text == "no text is called stage.nonsense"
+    page.close()
+
+
+def test_an_object_that_was_drawn_twice_is_no_success(browser: Browser, address: str) -> None:
+    page = browser.new_page()
+    page.goto(address)
+    expect(page.locator("#selection b")).not_to_be_empty()
+    verdict = {"found": {"red cube": 0.99}, "missing": {}, "unrequested": {}, "repeated": {"red cube": 0.99}}
+    said = page.evaluate(
+        """async (verdict) => {
+            const link = document.querySelector("link[rel=modulepreload][href$='/verdicts.js']");
+            const { badge, list, right, words } = await import(link.href);
+            return [right(verdict), words(verdict), list(verdict), badge(verdict)];
+        }""",
+        verdict,
+    )
+    assert said[:2] == [False, "Twice: red cube."]
+    assert "drawn twice 99\u202f%" in said[2] and "found" not in said[2]
+    assert "2\u00d7" in said[3]
     page.close()
 
 

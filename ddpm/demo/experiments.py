@@ -143,7 +143,7 @@ def gallery(
     seeds = tuple(range(seed, seed + count))
     pipeline = studio.models.get(model)
     steps = pipeline.stream([scene] * count, seed, settings.sampler, settings.steps, settings.guidance)
-    pictures = _pictures(studio.evaluator, steps, [scene] * count, seeds)
+    pictures = _pictures(studio.look, steps, [scene] * count, seeds)
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
@@ -161,7 +161,7 @@ def walk_pictures(
     whole("stops", MIN_STOPS, MAX_STOPS)(count)
     check_work(settings.steps, count)
     steps = walk_steps(studio.models.get(model), (first, start[1]), (last, end[1]), count, walking(settings))
-    pictures = _pictures(studio.evaluator, steps, turnover(first, last, count))
+    pictures = _pictures(studio.look, steps, turnover(first, last, count))
     return _in_turn(studio.room, settings.steps * count, pictures)
 
 
@@ -205,12 +205,12 @@ def _redrawn(
     for step in studio.drawing(scene, seed, settings):
         yield Redrawn(0, settings.steps, start, step.x0[0])
     before = studio.trajectory(scene, seed, settings).x0[-1]  # (1, 3, 64, 64)
-    verdict_before = verdict(scene, studio.evaluator(before)[0])
+    verdict_before = verdict(scene, studio.look(before)[0])
     for step in redraw(studio.pipeline, before, new_scene, start, noise_seed, settings):
         if step.index == 1:
             noised = step.x[0]
         done = step.index == step.total
-        verdict_after = verdict(new_scene, studio.evaluator(step.x0)[0]) if done else None
+        verdict_after = verdict(new_scene, studio.look(step.x0)[0]) if done else None
         yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
 
 
@@ -248,7 +248,7 @@ def _edited(
     place = edit_place(studio.pipeline, x0, [before], [after]) if where is None else where[None]
     for step in edit(studio.pipeline, x0, [before], [after], settings, seed, place):
         done = step.index == step.total
-        yield Edited(step, place[0], verdict(after, studio.evaluator(step.x0)[0]) if done else None)
+        yield Edited(step, place[0], verdict(after, studio.look(step.x0)[0]) if done else None)
 
 
 def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T | Wait]:
@@ -258,7 +258,7 @@ def _in_turn(room: Room, work: int, results: Iterator[T]) -> Iterator[T | Wait]:
 
 
 def _pictures(
-    evaluator: Judge,
+    look: Judge,
     steps: Iterator[Step],
     scenes: Sequence[tuple[str, ...]],
     seeds: tuple[int, ...] = (),
@@ -267,5 +267,5 @@ def _pictures(
     for step in steps:
         verdicts: tuple[Verdict, ...] = ()
         if step.index == step.total:
-            verdicts = tuple(verdict(scene, p) for scene, p in zip(scenes, evaluator(step.x0), strict=True))
+            verdicts = tuple(verdict(scene, said) for scene, said in zip(scenes, look(step.x0), strict=True))
         yield Pictures(step.index, step.total, step.x0, seeds, verdicts)

@@ -78,7 +78,7 @@ class Drawing:
         x0 = self.studio.trajectory(scene, seed, settings, model).x0[-1]
         about = scene, seed, settings, self.studio.models.other(model)
         picture = picture_file(self.owner, to_picture(x0[0]), info=png_info(*about))
-        return picture, report(*about, self.studio.evaluator(x0)[0])
+        return picture, report(*about, self.studio.look(x0)[0])
 
     def trajectory(
         self,

@@ -112,7 +112,7 @@ class Experiments:
         a, b = (picture_file(self.owner, to_picture(last[side][0]), f"{'ab'[side]}.png") for side in range(2))
         reports = [
             report(check(side.labels), side.seed, side.settings, self.models.other(side.model), p)
-            for side, p in zip(sides, self.studio.evaluator(torch.cat([last[0], last[1]])), strict=True)
+            for side, p in zip(sides, self.studio.look(torch.cat([last[0], last[1]])), strict=True)
         ]
         return a, b, reports[0], reports[1]
 
@@ -143,7 +143,7 @@ class Experiments:
         """
         scene, settings = check(labels), self.studio.models.get(model).settings(sampler, steps, guidance)
         x0 = _last(experiments.gallery(self.studio, scene, seed, count, settings, model)).images
-        chances = self.studio.evaluator(x0)
+        chances = self.studio.look(x0)
         reports = [report(scene, seed + i, settings, self.studio.models.other(model), p) for i, p in enumerate(chances)]
         return self._sheet(x0, 4), self._pictures(x0), reports
 
@@ -254,7 +254,7 @@ class Experiments:
         assert last.verdict is not None
         pictures = {"before": before[0], "after": last.step.x0[0], "place": 2 * last.place.expand(3, -1, -1) - 1}
         files = [picture_file(self.owner, to_picture(x), f"{name}.png") for name, x in pictures.items()]
-        verdicts = verdict(old, self.studio.evaluator(before)[0]), last.verdict
+        verdicts = verdict(old, self.studio.look(before)[0]), last.verdict
         return files[0], files[1], files[2], Editing(before=rounded(verdicts[0]), after=rounded(verdicts[1]))
 
     def _pictures(self, x0: Tensor) -> list[File]:

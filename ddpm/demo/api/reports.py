@@ -11,11 +11,15 @@ from ddpm.settings import Settings
 
 
 class Verdict(TypedDict):
-    """What the evaluator says of a picture: labels with their probabilities, seen being 0.5 and more."""
+    """What the evaluator says of a picture: labels with their probabilities, seen being 0.5 and more.
+
+    repeated: those, found or unrequested, of which there are two or more.
+    """
 
     found: dict[str, float]
     missing: dict[str, float]
     unrequested: dict[str, float]
+    repeated: dict[str, float]
 
 
 class Report(Verdict):
@@ -67,9 +71,9 @@ class Sight(TypedDict):
     probabilities: dict[str, float]
 
 
-def report(scene: Sequence[str], seed: int, settings: Settings, model: str | None, p: Tensor) -> Report:
-    """Put the verdict on probabilities p (24,) and what was asked for together."""
-    judged = rounded(verdict(tuple(scene), p))
+def report(scene: Sequence[str], seed: int, settings: Settings, model: str | None, said: Tensor) -> Report:
+    """Put the verdict on what the evaluator says, (2, 24), and what was asked for together."""
+    judged = rounded(verdict(tuple(scene), said))
     about = {**asdict(settings), "model": model}
     return Report(labels=list(scene), seed=seed, **judged, **about)  # type: ignore[typeddict-item]
 

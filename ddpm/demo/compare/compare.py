@@ -148,7 +148,7 @@ def compare_views(studio: Studio, models: Models, sides: tuple[Side, Side]) -> I
         if step.index in frames[progress.side]:
             gathered[progress.side].append(step)
         if step.index == step.total:
-            half["verdict"] = verdict(tuple(half["labels"]), studio.evaluator(step.x0)[0])
+            half["verdict"] = verdict(tuple(half["labels"]), studio.look(step.x0)[0])
         if time.monotonic() >= due:
             yield _news(view, models, sides, gathered)
             due = time.monotonic() + PAUSE

@@ -15,6 +15,7 @@ const WORDS = {
   found: { open: "seen", done: "found" },
   missing: { open: "not_yet", done: "missing" },
   unrequested: { open: "seen", done: "extra" },
+  repeated: { open: "seen", done: "twice" },
 };
 const MOST_UNREQUESTED = 3;
 const LIVE_PAUSE = 50; // ms: a click may set several values, one after another
@@ -178,7 +179,8 @@ export function mount(element, page) {
     const done = finished(frame);
     const p = film.seen(frame) ?? [];
     const chance = (name) => p[data.labels.indexOf(name)] ?? 0;
-    const group = (name) => (chance(name) >= data.threshold ? "found" : "missing");
+    const twice = (name) => done && view.twice.includes(name);
+    const group = (name) => (twice(name) ? "repeated" : chance(name) >= data.threshold ? "found" : "missing");
     const requested = view.labels.map((name) => [name, group(name), chance(name)]);
     const others = data.labels
       .filter((name) => chance(name) >= data.threshold && !view.labels.includes(name))

@@ -28,6 +28,7 @@ def view(
     schedule: NoiseSchedule,
     chunks: list[dict[str, Any]],
     p: dict[int, list[float]],
+    twice: list[str],
     seconds: float,
     state: State,
 ) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def view(
 
     run: tells runs apart. scene: the requested labels. model: see `Trajectory`. chunks: the frames that have come since
     the last view, see `frames.chunk`. p: for frames that the evaluator has looked at since then, by their number from
-    0, its 24 probabilities; in the view as pairs. seconds: how long the run has taken.
+    0, its 24 probabilities; in the view as pairs. twice: the labels that it sees more than once in the finished
+    picture. seconds: how long the run has taken.
     """
     timesteps = schedule.timesteps(settings.steps)
     return {
@@ -52,4 +54,5 @@ def view(
         "seconds": seconds,
         "chunks": chunks,
         "p": list(p.items()),
+        "twice": twice,
     }

@@ -16,12 +16,15 @@ import torch
 from torch import Tensor
 
 from ddpm.anatomy import Anatomy, take_apart
+from ddpm.counting import Look
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
 from ddpm.demo.checks import check_seed, judged, requested, whole
 from ddpm.demo.draw import stage
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.demo.models import Models
+from ddpm.demo.verdicts import repeated
+from ddpm.evaluator import Evaluator
 from ddpm.influence import influence
 from ddpm.labels import check
 from ddpm.pipeline import Elsewhere, Pipeline
@@ -68,11 +71,16 @@ class Studio:
         self.models = Models(self.pipeline, bundled, check)
         self.room = Room(check)
         one_at_a_time = threading.Lock()
-        self.evaluator = _locked(evaluator, one_at_a_time)
+        both = evaluator.look if isinstance(evaluator, Evaluator) else Look(evaluator, None)
+        self.look = _locked(both, one_at_a_time)
         self.glance = _locked(glance or evaluator, one_at_a_time)
         self._runs: OrderedDict[_About, Trajectory] = OrderedDict()
         self._lock = threading.Lock()
         self._last_id = 0
+
+    def evaluator(self, x: Tensor) -> Tensor:
+        """Probabilities (N, 24) of images (N, 3, 64, 64)."""
+        return self.look(x)[:, 0]
 
     def example(self, labels: Sequence[str]) -> Callable[[], dict[str, Any]]:
         """Draw a run to try, before anybody has pressed a button; return what returns one view of all of it."""
@@ -109,10 +117,11 @@ class Studio:
         run = self._new_id()
         shown: list[Tensor] = []
         seen: set[int] = set()  # the frames that the evaluator has looked at
+        twice: list[str] = []  # what it sees more than once in the picture
 
         def view(state: stage.State, seconds: float, some: list[Step], p: dict[int, list[float]]) -> dict[str, Any]:
             chunks = [frames.chunk(some, schedule)] if some else []
-            return stage.view(run, scene, seed, settings, model, schedule, chunks, p, seconds, state)
+            return stage.view(run, scene, seed, settings, model, schedule, chunks, p, twice, seconds, state)
 
         with self.room.taken(settings.steps) as waits:
             yield from map(waiting, waits)
@@ -122,8 +131,12 @@ class Studio:
                     newest, done = some[-1], some[-1].index == some[-1].total
                     shown += [step.x0 for step in some]
                     p: dict[int, list[float]] = {}
-                    if done or time.monotonic() - looked > GLANCE_PAUSE:
-                        p[len(shown) - 1] = _rows((self.evaluator if done else self.glance)(newest.x0))[0]
+                    if done:
+                        sure, counts = self.look(newest.x0)[0]
+                        p[len(shown) - 1], twice = _rows(sure[None])[0], repeated(counts.tolist())
+                        seen.update(p)
+                    elif time.monotonic() - looked > GLANCE_PAUSE:
+                        p[len(shown) - 1] = _rows(self.glance(newest.x0))[0]
                         seen.update(p)
                         looked = time.monotonic()
                     if not done:

@@ -6,7 +6,7 @@ import { gray, one, PIXELS, rgb, SIDE } from "./pictures.js";
 import { floats, keeping, steps, trajectory } from "./runs.js";
 import { MIXINGS } from "./samplers.js";
 import { snr, spread, timesteps } from "./schedule.js";
-import { chunk, clock, inOrder, logSnr, shown } from "./views.js";
+import { chunk, clock, inOrder, logSnr, repeated, shown } from "./views.js";
 
 const EXAMPLE = new URL("../../example.json", import.meta.url);
 const PAUSE = 120; // ms between two views
@@ -32,16 +32,19 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   const seen = new Set(); // the frames that the evaluator has looked at
   let gathered = [];
   let seconds = 0;
+  let twice = []; // what is there more than once in the picture
 
   function view(state, p) {
     const chunks = gathered.length ? [chunk(gathered, alphaBar, facts)] : [];
     gathered = [];
-    return { ...about, state, logSnr: range, seconds, chunks, p };
+    return { ...about, state, logSnr: range, seconds, chunks, p, twice };
   }
 
   async function look(k) {
     seen.add(k);
-    return [k, (await judge(frames[k]))[0]];
+    const [{ p, counts }] = await judge(frames[k]);
+    if (k === wanted.size - 1) twice = repeated(counts, facts.labels);
+    return [k, p];
   }
 
   for await (const step of keeping(steps(drawing, facts.labels, [scene], seed, settings), [

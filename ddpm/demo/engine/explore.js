@@ -14,7 +14,7 @@ async function* pictures({ facts, judge }, run, scenes, about) {
   for await (const { index, total, x0 } of run) {
     const done = index === total;
     if (!done && !due()) continue;
-    const verdicts = done ? (await judge(x0)).map((p, i) => verdict(inOrder(scenes[i], facts), p, facts)) : [];
+    const verdicts = done ? (await judge(x0)).map((said, i) => verdict(inOrder(scenes[i], facts), said, facts)) : [];
     const bytes = joined(scenes.map((_, i) => rgb(x0, i)));
     const state = done ? "done" : "running";
     yield { state, index, total, count: scenes.length, pictures: bytes, verdicts, seeds: [], ...about };

@@ -65,14 +65,15 @@ export class Networks {
     return { ...model, other, alphaBar: schedules[model.schedule], run };
   }
 
-  // Probabilities of all labels in pictures, an array for each.
+  // What the evaluator says of each picture: p, the probabilities of all labels, and counts (ddpm/counting.py).
   async judge(x, check) {
     const { evaluator, labels } = await this.facts();
     const session = await this.session(evaluator);
     const found = [];
     for (let i = 0; i < x.length; i += PIXELS) {
-      const p = await this.forward(session, check, { x: [x.subarray(i, i + PIXELS), [1, 3, 64, 64]] });
-      found.push(Array.from(p.subarray(0, labels.length), (chance) => Math.round(1e4 * chance) / 1e4));
+      const said = await this.forward(session, check, { x: [x.subarray(i, i + PIXELS), [1, 3, 64, 64]] });
+      const p = Array.from(said.subarray(0, labels.length), (chance) => Math.round(1e4 * chance) / 1e4);
+      found.push({ p, counts: Array.from(said.subarray(labels.length)) });
     }
     return found;
   }

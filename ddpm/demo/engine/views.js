@@ -36,8 +36,8 @@ export function shown(total, { frames }) {
   return new Set([...Array.from({ length: Math.ceil(total / every) }, (_, i) => 1 + i * every), total]);
 }
 
-// What was found, what is missing, and what was seen without being asked for: see verdicts.py.
-export function verdict(scene, p, { labels, threshold }) {
+// What was found, is missing, was seen without being asked for, and is there more than once: see verdicts.py.
+export function verdict(scene, { p, counts }, { labels, threshold }) {
   const chance = Object.fromEntries(labels.map((name, i) => [name, p[i]]));
   const pick = (group) => Object.fromEntries(group.map((name) => [name, chance[name]]));
   const seen = labels.filter((name) => chance[name] >= threshold);
@@ -45,8 +45,11 @@ export function verdict(scene, p, { labels, threshold }) {
     found: pick(scene.filter((name) => seen.includes(name))),
     missing: pick(scene.filter((name) => !seen.includes(name))),
     unrequested: pick(seen.filter((name) => !scene.includes(name)).sort((a, b) => chance[b] - chance[a])),
+    repeated: pick(repeated(counts, labels)),
   };
 }
+
+export const repeated = (counts, labels) => labels.filter((_, i) => counts[i] > 1);
 
 // Labels in their order.
 export const inOrder = (scene, { labels }) => labels.filter((name) => scene.includes(name));

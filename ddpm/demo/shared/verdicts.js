@@ -1,10 +1,11 @@
-// What the evaluator says of a picture, as `verdict` in draw/stage.py gives it: found, missing, unrequested.
+// What the evaluator says of a picture, see ddpm/demo/verdicts.py: found, missing, unrequested, repeated.
 import { label, labels, text } from "./texts.js";
 
 const GROUPS = [
   ["found", "\u2713"],
   ["missing", "\u2717"],
   ["unrequested", "+"],
+  ["repeated", "2\u00d7"],
 ];
 
 const wrong = (verdict) => GROUPS.slice(1).filter(([group]) => Object.keys(verdict[group]).length);
@@ -19,15 +20,19 @@ export function icon(name) {
 
 export const right = (verdict) => wrong(verdict).length === 0;
 
-// A verdict as a list with names.
+// A verdict as a list with names; what is repeated stands there once.
 export const list = (verdict) =>
-  GROUPS.flatMap(([group, mark]) =>
-    Object.entries(verdict[group]).map(
-      ([name, chance]) =>
-        `<li class="${group}"><span class="mark" aria-hidden="true">${mark}</span>${icon(name)}` +
-        `<span>${label(name)}</span> <span class="word">${text(`activity.${group}`)} ${percent(chance)}</span></li>`,
-    ),
-  ).join("");
+  GROUPS.slice(0, -1)
+    .flatMap(([group, mark]) =>
+      Object.entries(verdict[group]).map(([name, chance]) => {
+        const [kind, sign] = name in verdict.repeated ? GROUPS.at(-1) : [group, mark];
+        return (
+          `<li class="${kind}"><span class="mark" aria-hidden="true">${sign}</span>${icon(name)}` +
+          `<span>${label(name)}</span> <span class="word">${text(`activity.${kind}`)} ${percent(chance)}</span></li>`
+        );
+      }),
+    )
+    .join("");
 
 // A verdict in words, such as "All found" or "Missing: red cube. Extra: gray cube."
 export const words = (verdict) =>

@@ -8,8 +8,8 @@ import shutil
 from pathlib import Path
 
 import gradio as gr
-from torch import nn
 
+from ddpm.counting import Look
 from ddpm.demo.adapter.page import HOME, facts, styles
 from ddpm.demo.models import Models
 from ddpm.demo.static.networks import write_networks
@@ -22,10 +22,10 @@ MARK = "ddpm-static"
 """The name of a file by which a folder is known as one that was written here, and may be replaced."""
 
 
-def write_site(demo: gr.Blocks, models: Models, evaluator: nn.Module, folder: Path, cache: Path) -> int:
+def write_site(demo: gr.Blocks, models: Models, look: Look, folder: Path, cache: Path) -> int:
     """Write the page and all that it loads into a folder, and return how many bytes that are.
 
-    demo: the page that would be served. models: those that are offered, in float32. evaluator: the network that judges.
+    demo: the page that would be served. models: those that are offered, in float32. look: what the evaluator says.
     cache: keeps what comes from the npm registry.
     Raises ValueError for a folder with something else in it, OSError where the registry cannot be reached.
     """
@@ -37,7 +37,7 @@ def write_site(demo: gr.Blocks, models: Models, evaluator: nn.Module, folder: Pa
     for name in ("models", "runtime"):
         (folder / name).mkdir()
     (folder / MARK).touch()
-    about = write_networks(models, evaluator, folder / "models")
+    about = write_networks(models, look, folder / "models")
     about["runtime"] = write_packages(folder / "runtime", cache)
     (folder / "models" / "models.json").write_text(json.dumps(about), encoding="utf-8")
     example = next(fn.fn for fn in demo.fns.values() if fn.api_name == "page_example")

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from ddpm import IMAGE_SHAPE, editing, influence
+from ddpm.counting import Look
 from ddpm.demo.experiments import WALKER
 from ddpm.demo.frames import EPS_RANGE, PULL_RANGE, SHOWN
 from ddpm.demo.models import Models
@@ -30,7 +31,7 @@ SMALL = 1024
 """Tensors of fewer numbers stay in float32: they weigh nothing."""
 
 
-def write_networks(models: Models, evaluator: nn.Module, folder: Path) -> dict[str, Any]:
+def write_networks(models: Models, look: Look, folder: Path) -> dict[str, Any]:
     """Write all networks into a folder, and return what models.json holds.
 
     models: for each model what it predicts, the name of its schedule, its own settings, and its networks: file, bytes
@@ -53,7 +54,7 @@ def write_networks(models: Models, evaluator: nn.Module, folder: Path) -> dict[s
             "T": config.schedule.steps,
             "networks": [{**file, "until": share} for file, share in zip(files, until, strict=True)],
         }
-    judge = _write(_onnx(evaluator, (torch.zeros(1, *IMAGE_SHAPE),), ["x"]), "evaluator", folder)
+    judge = _write(_onnx(look, (torch.zeros(1, *IMAGE_SHAPE),), ["x"]), "evaluator", folder)
     return {
         "own": models.names[0],
         "labels": LABELS,
