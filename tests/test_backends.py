@@ -4,6 +4,7 @@ import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -23,6 +24,14 @@ CONFIGS = {
     ),
 }
 SCENES = [["red cube"], ["blue sphere", "gray cube"], []]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def any_pace() -> Iterator[None]:
+    """Networks as small as these are no measure of speed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(backends, "PACED", ())
+        yield
 
 
 def pipeline(kind: str) -> Pipeline:
@@ -109,6 +118,35 @@ def test_a_backend_that_is_wrong_is_not_used(broken, reason: str, caplog: pytest
     assert switching.wait() == "eager"
     assert switching.current() is network
     assert reason in caplog.text
+
+
+@pytest.mark.parametrize("slow_at", [None, 2, 8])
+def test_a_backend_that_is_slower_is_not_used(
+    slow_at: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(backends, "PACED", (2, 8))
+    now = [0.0]
+    monkeypatch.setattr("time.perf_counter", lambda: now[0])
+    network = pipeline("unet").network
+    inside = [False]
+
+    def eager_takes(*_: object) -> None:
+        now[0] += 0.0 if inside[0] else 0.010
+
+    network.register_forward_hook(eager_takes)
+
+    def prepare(network, dtype):
+        def run(x, time, labels):
+            inside[0] = True
+            out = network(x, time, labels)
+            inside[0] = False
+            now[0] += 0.020 if len(x) == slow_at else 0.005
+            return out
+
+        return run
+
+    assert Switching(network, torch.float32, "other", prepare).wait() == ("other" if slow_at is None else "eager")
+    assert (f"20.0 ms for {slow_at} rows, where eager takes 10.0" in caplog.text) == (slow_at is not None)
 
 
 def test_until_the_backend_is_ready_eager_runs() -> None:

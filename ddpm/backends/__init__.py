@@ -1,4 +1,4 @@
-"""How a network is run: eager torch, or a faster way that first has to give what eager gives.
+"""How a network is run: eager torch, or a backend that has shown to give what eager gives, and sooner.
 
 A backend is `prepare(network, dtype) -> Network`, for a network on its device; the denoiser does not know which.
 """
@@ -6,11 +6,13 @@ A backend is `prepare(network, dtype) -> Network`, for a network on its device; 
 from __future__ import annotations
 
 import logging
+import math
 import threading
+import time
 from collections.abc import Callable
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ddpm.denoiser import Network
 from ddpm.labels import NULL, NUM_LABELS
@@ -20,11 +22,16 @@ Prepare = Callable[[nn.Module, torch.dtype], Network]
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 """Largest difference from eager that the first check lets pass, as a share of eager's largest output."""
 
+PACED = 2, 8
+"""Rows of the forwards that are timed: a guided step of one picture, and several runs at once."""
+
+ROUNDS = 5  # of both in turn; the quickest counts
+
 log = logging.getLogger(__name__)
 
 
 class BackendError(RuntimeError):
-    """A backend that is missing here, or does not give what eager gives."""
+    """A backend that is missing here, does not give what eager gives, or takes longer."""
 
 
 class Switching:
@@ -55,6 +62,7 @@ class Switching:
         try:
             run = prepare(network, dtype)
             check(network, run, dtype)
+            check_pace(network, run, dtype)
         except Exception as error:  # whatever a foreign runtime raises, eager still works
             log.warning("%s is not used, eager torch runs the network: %s", name, str(error).partition("\n")[0])
             return
@@ -69,12 +77,40 @@ def check(network: nn.Module, run: Network, dtype: torch.dtype) -> None:
     x = torch.randn(2, 3, 64, 64, generator=generator).to(parameter.device)
     labels = torch.stack([torch.eye(NUM_LABELS)[0], torch.full((NUM_LABELS,), float(NULL))]).to(parameter.device)
     for share in (0.05, 0.95):
-        time = torch.full((2,), share, device=parameter.device)
-        with torch.autocast(parameter.device.type, dtype, enabled=dtype != torch.float32):
-            wanted = network(x, time, labels).float()
-        given = run(x, time, labels)
+        at = torch.full((2,), share, device=parameter.device)
+        wanted = _eager(network, dtype)(x, at, labels).float()
+        given = run(x, at, labels)
         if given.shape != wanted.shape:
             raise BackendError(f"it gives shape {tuple(given.shape)}, not {tuple(wanted.shape)}")
         worst = float((given - wanted).abs().max() / wanted.abs().max().clamp_min(1e-6))
         if not worst <= TOLERANCE[dtype]:  # a NaN fails too
             raise BackendError(f"it differs from eager by {worst:.2g} of the largest output at t / T = {share}")
+
+
+@torch.no_grad()
+def check_pace(network: nn.Module, run: Network, dtype: torch.dtype) -> None:
+    """Time a backend and eager in turn. Raises BackendError where it is slower at one of PACED."""
+    eager, device = _eager(network, dtype), next(network.parameters()).device
+    for rows in PACED:
+        inputs = [value.to(device) for value in (torch.zeros(rows, 3, 64, 64), torch.full((rows,), 0.5))]
+        inputs.append(torch.zeros(rows, NUM_LABELS, device=device))
+        best = {eager: math.inf, run: math.inf}
+        for _ in range(ROUNDS):
+            for way in best:
+                start = time.perf_counter()
+                way(*inputs)
+                best[way] = min(best[way], time.perf_counter() - start)
+        if best[run] > best[eager]:
+            took, wanted = (f"{1000 * best[way]:.1f}" for way in (run, eager))
+            raise BackendError(f"it takes {took} ms for {rows} rows, where eager takes {wanted}")
+
+
+def _eager(network: nn.Module, dtype: torch.dtype) -> Network:
+    device = next(network.parameters()).device.type
+
+    def forward(x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
+        with torch.autocast(device, dtype, enabled=dtype != torch.float32):
+            result: Tensor = network(x, time, labels)
+        return result
+
+    return forward
