@@ -13,6 +13,7 @@ from ddpm.schedule import NoiseSchedule
 
 SHOWN = 100  # longer runs are thinned to about so many frames
 PAUSE = 0.12  # seconds between two chunks: quick for the eye, and little work beside the sampling
+FEW = 5  # steps
 EPS_RANGE = 3.0  # predicted noise beyond it is clipped; a normal deviate rarely is
 PULL_RANGE = 0.5  # a mean change of this much, of the 2 between black and white, is shown as white
 
@@ -47,13 +48,15 @@ def shown(total: int) -> list[int]:
 def chunks(steps: Iterable[Step], pause: float = PAUSE) -> Iterator[list[Step]]:
     """Gather those steps of a run that become frames, and yield them about every `pause` seconds and at the end.
 
-    The first one comes at once and alone.
+    The first one comes at once and alone, but for a run of FEW steps, which may be over in a moment.
     """
     gathered: list[Step] = []
     wanted: set[int] = set()
-    due = -1.0
+    due = 0.0
     for step in steps:
-        wanted = wanted or set(shown(step.total))
+        if not wanted:
+            wanted = set(shown(step.total))
+            due = time.monotonic() + (pause if step.total <= FEW else 0)
         if step.index in wanted:
             gathered.append(step)
         if gathered and (step.index == step.total or time.monotonic() >= due):

@@ -18,7 +18,7 @@ const WORDS = {
   repeated: { open: "seen", done: "twice" },
 };
 const MOST_UNREQUESTED = 3;
-const LIVE_PAUSE = 50; // ms: a click may set several values, one after another
+const LIVE_PAUSE = 50; // ms: some buttons set several values, one after another; a change alone is not waited with
 
 export function mount(element, page) {
   const part = (role) => element.querySelector(`[data-role="${role}"]`);
@@ -38,6 +38,7 @@ export function mount(element, page) {
   let waits = null; // for how many runs, and how long
   let live = false; // whether the run was asked for by a change alone: its picture counts, not the way there
   let change = null; // one that is waited with
+  let changed = -Infinity; // when there was one
   let wanted = ""; // what was asked for last
 
   const refuse = (problem) => announce({ state: "refused", problem });
@@ -265,14 +266,18 @@ export function mount(element, page) {
   // Draw these labels from this seed, if it can be done and was not asked for, in whatever way; a run on its way gives place.
   function askLive(labels, seed, ...inputs) {
     clearTimeout(change);
-    change = setTimeout(() => {
+    const alone = performance.now() - changed > LIVE_PAUSE;
+    changed = performance.now();
+    const draw = () => {
       const now = key(labels, seed);
       const drawn = now === wanted && (activity.busy || activity.state === "done");
       if (drawn || refusal(labels, seed)) return;
       live = true;
       wanted = now;
       activity.ask("page_draw", labels, seed, inputs);
-    }, LIVE_PAUSE);
+    };
+    if (alone) draw();
+    else change = setTimeout(draw, LIVE_PAUSE);
   }
 
   return { ask, live: askLive };
