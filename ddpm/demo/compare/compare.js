@@ -76,6 +76,8 @@ export function mount(element, page) {
 
   function open(view) {
     current = view;
+    const [a, b] = view.sides;
+    root.classList.toggle("two-scenes", a.labels.join() !== b.labels.join() || a.seed !== b.seed);
     const most = Math.max(3, ...view.sides.map(({ labels }) => labels.length));
     root.style.setProperty("--rows", most); // of the verdict, so that it does not move the page
     films = view.sides.map((side) => new Film(side.total));
