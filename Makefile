@@ -2,6 +2,7 @@
 # make test   lint, types and the tests, but for the slow ones; make test-all   those too
 # make web    the page without a server, in dist/: for any file server, or a static Space
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
+# make weights   both halves of a model like the default one, from nothing; minutes on a GPU
 # make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
 
@@ -10,7 +11,7 @@ PORT ?=
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: demo web test test-all lint screenshots soak requirements clean
+.PHONY: demo web test test-all lint weights screenshots soak requirements clean
 
 demo: $(VENV)/.installed
 	PORT=$(PORT) $(RUN) app.py
@@ -27,6 +28,19 @@ lint: $(VENV)/.installed-dev
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy
 	cd ddpm/demo && $(CURDIR)/$(VENV)/bin/biome check --error-on-warnings
+
+# Both halves of a model like the default one, from nothing: minutes on a GPU. Smaller: make weights SCENES=2000 IMAGES=4096
+SCENES = 31000
+IMAGES = 8000000
+HALVES = coarse fine
+weights: $(VENV)/.installed-dev
+	test -e data/recipe/labels.json || $(RUN) -m training.render --count $(SCENES) --seed 37 --in-sight 0.9 \
+		--counts 0 1 2 2 3 3 3 4 4 4 4 4 5 5 5 5 5 5 5 5 --out data/recipe
+	$(MAKE) -j 2 $(HALVES:%=half-%)
+	$(RUN) -m training.join $(HALVES:%=runs/recipe-%/checkpoint) --out runs/recipe
+
+half-%: $(VENV)/.installed-dev
+	OMP_NUM_THREADS=1 $(RUN) -m training.train --preset gpu-$* --data data/recipe --out runs/recipe-$* --images $(IMAGES) --resume
 
 screenshots: $(VENV)/.installed-dev
 	$(RUN) -m tests.screenshots
