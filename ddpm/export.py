@@ -35,6 +35,9 @@ CAPTION, MARGIN, LARGEST = 56, 12, 18
 """The height of a caption of two lines, its margin on the left, and the height of its letters, all in pixels below a
 frame of a GIF, and twice as much below anything larger."""
 
+LEAST = 512
+"""How wide a picture with a caption is at least."""
+
 _HALF = 127  # colors of each half of a frame
 _PAPER, _INK = (255, 255, 255), (34, 38, 45)
 
@@ -106,9 +109,12 @@ def _with_palette(picture: Image.Image, below: bool) -> Image.Image:
 
 
 def captioned(picture: Image.Image, words: str) -> Image.Image:
-    """Add two lines below a picture, which is RGB or a frame of `_with_palette`."""
-    width, height = picture.size
-    scale = 1 if width <= 512 else 2
+    """Add two lines below a picture, which is RGB or a frame of `_with_palette`.
+
+    That makes it 56 pixels higher, or 112 where it is wider than 512; a narrower one becomes so wide.
+    """
+    width, height = max(picture.width, LEAST), picture.height
+    scale = 1 if width <= LEAST else 2
     paper, ink = (2 * _HALF, 2 * _HALF + 1) if picture.mode == "P" else (_PAPER, _INK)
     whole = Image.new(picture.mode, (width, height + scale * CAPTION), paper)
     if picture.mode == "P":

@@ -100,7 +100,7 @@ class Trajectory:
     def save_large_png(self, file: File, image: int = 0, captions: bool = False) -> None:
         """Write the result of one image as PNG for slides, 1024x768, each of its pixels as a block.
 
-        captions: whether its labels and settings stand below, in 112 pixels more, here and in the other files.
+        captions: whether its labels, step and settings stand below, here and in the other files; see `captioned`.
         """
         self._save_png(enlarge(to_picture(self.x0[-1, image]), 16), file, image, captions)
 
@@ -170,7 +170,9 @@ class Trajectory:
         return [f"{scene}\nstep {i + 1} of {total}, timestep {self.timesteps[i]}; {by}" for i in chosen]
 
     def _png_info(self, image: int) -> PngInfo:
-        return png_info(self.scenes[image], self.seed + image, self.settings, self.model)
+        taken = len(self.timesteps)
+        until = taken if taken < self.settings.steps else None
+        return png_info(self.scenes[image], self.seed + image, self.settings, self.model, until)
 
     def _film(self, image: int) -> list[Image.Image]:
         return [self._pair(i, image) for i in spread(len(self.timesteps), FILM_FRAMES)]

@@ -241,6 +241,40 @@ def test_a_link_makes_the_edits_again(page: Page, tmp_path: Path) -> None:
     expect(link).to_be_enabled()
 
 
+EDITED = "view=edit&labels=red+cube,cyan+sphere&seed=0&sampler=ddim&steps=10&guidance=2&lang=en"
+
+
+@pytest.mark.everywhere
+def test_another_language_makes_no_edit_again(page: Page) -> None:
+    open_tab(page)
+    turn(page, "red cube", "Turn the red cube into a blue cube")
+    for language in ("zh-TW", "en"):
+        page.locator(f"[data-language={language}]").click()
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    page.locator("[data-language=zh-TW]").click()
+    expect(page.locator(".edit [data-part=undo]")).to_be_disabled()
+
+
+@pytest.mark.everywhere
+def test_the_edits_of_a_link_are_for_its_picture_alone(page: Page, address: str) -> None:
+    page.goto(f"{address}?{EDITED.replace('steps=10', 'steps=1000')}&edits=blue+cube,cyan+sphere")
+    expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "running")
+    page.evaluate("ddpm.ask('stage', ['green sphere'], 0, 'ddim', 5, 2, null)")  # as Generate does, but at once
+    expect(state(page)).to_contain_text("Finished")
+    page.get_by_role("tab", name="Edit", exact=True).click()
+    expect(page.locator(".edit .objects")).to_have_text("green sphereAdd one")
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 0")
+
+
+@pytest.mark.everywhere
+def test_the_edits_of_a_link_end_where_one_is_wrong(page: Page, address: str) -> None:
+    page.goto(f"{address}?{EDITED}&edits=red+cube,blue+sphere;red+cube,cian+sphere;red+cube")
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
+    expect(page.locator(".edit .objects")).to_have_text("red cubeblue sphereAdd one")
+    expect(page.locator("#notice .problem")).to_contain_text("Left out: red cube,cian sphere;red cube")
+
+
 def test_only_what_was_painted_changes(page: Page) -> None:
     open_tab(page)
     before = page.evaluate(PIXELS)

@@ -134,3 +134,11 @@ def test_a_random_scene_is_ticked_and_drawn(page: Page) -> None:
         assert 1 <= len(ticked) <= 5
         seen.add(tuple(ticked))
     assert len(seen) > 1
+
+
+@pytest.mark.parametrize("width", [320, 344, 360])
+@pytest.mark.everywhere
+def test_all_tabs_are_there_on_a_narrow_phone(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    for name in ("Draw", "Compare", "Edit", "Explore"):
+        expect(page.get_by_role("tab", name=name, exact=True)).to_be_visible()

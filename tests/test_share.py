@@ -286,7 +286,7 @@ def test_a_forged_picture_is_checked_like_a_link(page: Page, tmp_path: Path) -> 
     info.add_text("ddpm", "labels=pink+cube&seed=-1&sampler=x&steps=7&guidance=99")
     Image.new("RGB", (64, 64)).save(tmp_path / "forged.png", pnginfo=info)
     drop(page, tmp_path / "forged.png")
-    for problem in ("Not ticked: pink cube", "The seed “-1”", "The sampler “x”", "The steps “7”", "The guidance “99”"):
+    for problem in ("Left out: pink cube", "The seed “-1”", "The sampler “x”", "The steps “7”", "The guidance “99”"):
         expect(page.locator("#notice")).to_contain_text(problem)
 
 
@@ -414,12 +414,44 @@ def test_what_is_wrong_in_a_link_to_a_part_is_named(page: Page, address: str) ->
     page.goto(f"{address}?{query}")
     finished(page, "gallery")
     problems = page.locator("#notice .problem")
-    expect(problems.filter(has_text="count: “99” is not a number from 1 to 16")).to_be_visible()
+    expect(problems.filter(has_text="count: “99” is not a whole number from 1 to 16")).to_be_visible()
     expect(problems.filter(has_text="The model “mine” is none of tiny")).to_be_visible()
     expect(problems).to_have_count(2)  # the comparison's steps are not the gallery's
     page.goto(f"{address}?view=attic&labels=red+cube&steps=2&lang=en")
-    expect(problems.filter(has_text="view: “attic” is none of stage, compare, gallery, walk")).to_be_visible()
+    expect(problems.filter(has_text="view: “attic” is none of stage, compare, edit, gallery, walk")).to_be_visible()
     expect(part(page, "run")).to_contain_text("red cube; seed 0; DDIM, 2 steps")
+
+
+@pytest.mark.everywhere
+def test_an_unknown_model_takes_its_settings_with_it(page: Page, address: str) -> None:
+    query = COMPARISON.replace("b_model=default", "b_model=mine") + "&b_labels=&lang=en"
+    page.goto(f"{address}?{query}")
+    compare = finished(page, "compare")
+    expect(page.locator("#notice .problem")).to_have_count(1)
+    expect(page.locator("#notice .problem")).to_contain_text("The model “mine” is none of tiny, ")
+    names = compare.locator("[data-part=name]").all_inner_texts()
+    assert names == ["tiny: DPM-Solver++, 3 steps, guidance 1", f"tiny: DDIM, {STEPS} steps, guidance 1"]
+
+
+@pytest.mark.everywhere
+def test_draw_has_its_example_after_a_link_to_another_tab(page: Page, address: str) -> None:
+    page.goto(f"{address}?{GALLERY}&lang=en")
+    finished(page, "gallery")
+    page.get_by_role("tab", name="Draw", exact=True).click()
+    expect(part(page, "run")).to_contain_text("red cube, cyan sphere; seed 0")
+    expect(page.locator("#notice p")).to_be_visible()
+    generate(page).click()
+    expect(page.locator("#notice")).to_be_hidden()
+
+
+@pytest.mark.everywhere
+def test_a_picture_of_a_stopped_run_says_so_when_it_is_opened(page: Page, pipeline: Pipeline, tmp_path: Path) -> None:
+    run = pipeline.trajectory([["red cube"]], 5, "ddim", 10, 1.0).until(4)
+    run.save_png(tmp_path / "stopped.png")
+    drop(page, tmp_path / "stopped.png")
+    expect(part(page, "run")).to_have_text("red cube; seed 5; DDIM, 10 steps, guidance 1")
+    expect(page.locator("#notice")).to_contain_text("stopped after 4 steps; here it is drawn to the end")
+    assert "until" not in page.url
 
 
 @pytest.mark.everywhere

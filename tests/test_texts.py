@@ -98,7 +98,7 @@ COMPOSED = {
     "player.${icon}": [f"player.{icon}" for icon in ("back", "on", "play", "pause")],
     "picker.${shape}": [f"picker.{shape}" for shape in SHAPES],
     "terms.${word.dataset.term}": [f"terms.{term}" for term in ("x", "x0", "step", "t", "noise", "snr")],
-    "share.bad_${problem}": [f"share.bad_{problem}" for problem in (*KEYS, "choice", "range")],
+    "share.bad_${problem}": [f"share.bad_{problem}" for problem in (*KEYS, "choice", "range", "whole")],
     "share.from_${source}": [f"share.from_{source}" for source in SOURCES],
     "share.${what}": [f"share.{what}" for what in ("run", "run_of", "stopped_run")],
     "share.sampler_${sampler}": [f"share.sampler_{sampler}" for sampler in SAMPLERS],
@@ -135,22 +135,24 @@ def test_the_page_complains_of_a_text_that_is_not_there(browser: Browser, addres
     page.close()
 
 
+SAY = """async (verdict) => {
+    const link = document.querySelector("link[rel=modulepreload][href$='/verdicts.js']");
+    const { badge, list, right, words } = await import(link.href);
+    return [right(verdict), words(verdict), list(verdict), badge(verdict)];
+}"""
+
+
 def test_an_object_that_was_drawn_twice_is_no_success(browser: Browser, address: str) -> None:
     page = browser.new_page()
     page.goto(address)
     expect(page.locator("#selection b")).not_to_be_empty()
     verdict = {"found": {"red cube": 0.99}, "missing": {}, "unrequested": {}, "repeated": {"red cube": 0.99}}
-    said = page.evaluate(
-        """async (verdict) => {
-            const link = document.querySelector("link[rel=modulepreload][href$='/verdicts.js']");
-            const { badge, list, right, words } = await import(link.href);
-            return [right(verdict), words(verdict), list(verdict), badge(verdict)];
-        }""",
-        verdict,
-    )
+    said = page.evaluate(SAY, verdict)
     assert said[:2] == [False, "Twice: red cube."]
     assert "drawn twice 99\u202f%" in said[2] and "found" not in said[2]
     assert "2\u00d7" in said[3]
+    verdict["found"], verdict["unrequested"] = {}, {"red cube": 0.99}
+    assert "extra, drawn twice 99\u202f%" in page.evaluate(SAY, verdict)[2]
     page.close()
 
 

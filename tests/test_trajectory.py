@@ -151,6 +151,14 @@ def test_a_run_s_first_steps_are_a_run(run):
     assert run.until(5) is run
 
 
+def test_a_narrow_strip_gets_paper_wide_enough_for_its_caption(tmp_path):
+    one = Trajectory.collect(steps(1), SCENES, 7, SETTINGS)
+    one.save_strip(tmp_path / "strip.png", captions=True)
+    with Image.open(tmp_path / "strip.png") as strip:
+        assert strip.size == (512, 384 + CAPTION)
+        assert np.array_equal(np.asarray(strip)[:384, :256], np.asarray(one.film_strip()))
+
+
 def test_a_caption_fits_whatever_stands_in_it():
     words = ", ".join(["yellow cylinder"] * 5)
     film = io.BytesIO()

@@ -38,7 +38,7 @@ The model is null for the page's own, which a link does not name.
 
 LINK_KEYS = (
     *KEYS,
-    *("view", "count", "way", "to_seed", "to_labels", "stops"),
+    *("until", "view", "count", "way", "to_seed", "to_labels", "stops"),
     *(f"{side}_{key}" for side in "ab" for key in KEYS),
     *("edits", "edit_seed", "edit_sampler", "edit_steps", "edit_guidance"),
 )

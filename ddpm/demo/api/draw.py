@@ -72,7 +72,8 @@ class Drawing:
             model: The name of a bundled model; the page's if left out.
         Returns:
             The picture, a PNG file.
-            A report: labels found, missing and unrequested with the evaluator's probabilities, and the settings used.
+            A report: labels found, missing, unrequested and repeated (there more than once) with the evaluator's
+            probabilities, and the settings used.
         """
         scene, settings = check(labels), self.studio.models.get(model).settings(sampler, steps, guidance)
         x0 = self.studio.trajectory(scene, seed, settings, model).x0[-1]

@@ -78,7 +78,7 @@ class Experiments:
         b_labels: list[str] | None = None,
         b_seed: int | None = None,
     ) -> tuple[File, File, Report, Report]:
-        """Draw the same objects from the same noise under two settings, A and B, and let the evaluator judge both.
+        """Draw two pictures under two settings, A and B, of the same objects from the same noise unless B has its own.
 
         Parameters:
             labels: 1 to 5 different objects, such as ["red cube", "cyan sphere"].

@@ -18,6 +18,7 @@ const WORDS = {
   repeated: { open: "seen", done: "twice" },
 };
 const MOST_UNREQUESTED = 3;
+const ELSEWHERE = ["compare", "gallery", "walk"]; // what links lead to that do not draw here
 const LIVE_PAUSE = 50; // ms: some buttons set several values, one after another; a change alone is not waited with
 
 export function mount(element, page) {
@@ -46,7 +47,8 @@ export function mount(element, page) {
 
   // A run to try, until one is asked for. It comes after the page, which is then usable sooner.
   async function showExample() {
-    if (new URLSearchParams(location.search).get("labels")) return; // a link brings its own
+    const link = new URLSearchParams(location.search);
+    if (link.get("labels") && !ELSEWHERE.includes(link.get("view"))) return; // it brings its own
     try {
       for await (const example of page.call("page_example", [])) if (!activity.state) activity.to(example);
     } catch (error) {
@@ -170,18 +172,21 @@ export function mount(element, page) {
       chip.querySelector(".name").textContent = label(name);
       chip.querySelector(".meter").style.setProperty("--share", chance);
       chip.querySelector(".chance").textContent = percent(chance);
-      chip.querySelector(".word").textContent = text(`stage.${WORDS[group][done ? "done" : "open"]}`);
+      const word = text(`stage.${WORDS[group][done ? "done" : "open"]}`);
+      const again = done && group === "unrequested" && twice(name);
+      chip.querySelector(".word").textContent = again ? `${word}, ${text("stage.twice")}` : word;
       return chip;
     });
     if (chips.length !== old.size || chips.some((chip, i) => chip !== list.children[i])) list.replaceChildren(...chips);
   }
 
+  const twice = (name) => film.complete && view.twice.includes(name);
+
   function showChips(frame) {
     const done = finished(frame);
     const p = film.seen(frame) ?? [];
     const chance = (name) => p[data.labels.indexOf(name)] ?? 0;
-    const twice = (name) => done && view.twice.includes(name);
-    const group = (name) => (twice(name) ? "repeated" : chance(name) >= data.threshold ? "found" : "missing");
+    const group = (name) => (done && twice(name) ? "repeated" : chance(name) >= data.threshold ? "found" : "missing");
     const requested = view.labels.map((name) => [name, group(name), chance(name)]);
     const others = data.labels
       .filter((name) => chance(name) >= data.threshold && !view.labels.includes(name))

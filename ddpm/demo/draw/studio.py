@@ -44,7 +44,7 @@ _About = tuple[tuple[str, ...], int, Settings, str | None]
 """What a run follows from: labels, seed, settings, and the model, None for the page's own."""
 
 Judge = Callable[[Tensor], Tensor]
-"""Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them."""
+"""Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them; or with counts, as its `look` does."""
 
 
 class Studio:

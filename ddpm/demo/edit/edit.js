@@ -27,6 +27,8 @@ export function mount(element, page) {
   let stack = [];
   let making = null; // how the edit under way is made
   let todo = []; // the edits of a link that are still to be made
+  let linked = null; // the picture that they begin with: its labels and seed
+  let finished = null; // the id of the last run that was pushed
   let running = null; // the film of the run that goes on
   let run = null; // and its id
   let chosen = null; // a label, or "" for one more
@@ -42,6 +44,7 @@ export function mount(element, page) {
     chosen = null;
     painted = null;
     running = null;
+    part("address").hidden = true;
     place = Math.max(0, (film()?.frames.length ?? 1) - 1);
     show();
   }
@@ -61,6 +64,7 @@ export function mount(element, page) {
     if (state === "done" && view.run === run && running) {
       const { labels, verdict } = view;
       stack.push({ labels, picture: running.last.x0, place: decode(view.place), verdict, film: running, made: making });
+      finished = run;
       run = null;
       restart();
       if (link()) leadTo(link());
@@ -84,9 +88,11 @@ export function mount(element, page) {
   function goOn() {
     if (!todo.length) return;
     const [{ labels, made }, ...rest] = todo;
+    const first = stack.length === 1;
     todo = rest;
     const { edit_seed, edit_sampler, edit_steps, edit_guidance } = made;
-    ask(top().labels, edit_seed, labels, encode(top().picture), null, edit_sampler, edit_steps, edit_guidance);
+    const inputs = [edit_seed, labels, encode(top().picture), null, edit_sampler, edit_steps, edit_guidance];
+    make(first ? start : startUnseen, top().labels, ...inputs);
   }
 
   // Draw the first picture of a link; its edits follow.
@@ -96,11 +102,13 @@ export function mount(element, page) {
     );
     const made = { edit_seed, edit_sampler, edit_steps, edit_guidance };
     stack = stack.slice(0, 1);
-    globalThis.ddpm.ask("stage", labels, seed, sampler, steps, guidance, model);
+    linked = { labels, seed };
     todo = (edits ?? []).map((labels) => ({ labels, made }));
+    globalThis.ddpm.ask("stage", labels, seed, sampler, steps, guidance, model);
   }
 
   function take(view) {
+    if (view.run === finished) return; // shown once more, in another language
     if (view.run !== run && !running) {
       run = view.run;
       running = new Film(view.total);
@@ -256,11 +264,11 @@ export function mount(element, page) {
     },
   );
   cursor.addEventListener("input", () => seek(Number(cursor.value)));
-  const { ask: start } = screen("edit", element, page, draw);
-  function ask(labels, seed, after, picture, where, ...settings) {
+  const { ask: start, askUnseen: startUnseen } = screen("edit", element, page, draw);
+  function make(begin, labels, seed, after, picture, where, ...settings) {
     const [edit_sampler, edit_steps, edit_guidance] = settings;
     making = where ? null : { edit_seed: seed, edit_sampler, edit_steps, edit_guidance };
-    start(labels, seed, after, picture, where, ...settings);
+    begin(labels, seed, after, picture, where, ...settings);
   }
   // A picture that was drawn is where edits begin, unless some have been made.
   follow(({ state, run: origin, picture }) => {
@@ -268,7 +276,11 @@ export function mount(element, page) {
     if (!picture || !["example", "done"].includes(state) || busy || stack.length > 1) return;
     stack = [{ labels: origin.labels, picture, origin }];
     restart();
-    if (state === "done") goOn();
+    if (state !== "done") return;
+    const same =
+      linked && linked.seed === origin.seed && linked.labels.toSorted().join() === origin.labels.toSorted().join();
+    if (!same) todo = [];
+    goOn();
   });
-  return { ask, restore };
+  return { ask: (...inputs) => make(start, ...inputs), restore };
 }

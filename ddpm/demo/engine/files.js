@@ -11,6 +11,7 @@ const CAPTION = {
   height: 56,
   margin: 12,
   largest: 18,
+  least: 512, // pixels that it is wide
   line: 24,
   colors: [
     [255, 255, 255],
@@ -133,11 +134,14 @@ function caption(lines, width) {
   return Uint8Array.from({ length: width * height }, (_, at) => (data[4 * at] < 128 ? 1 : 0));
 }
 
-// A picture of RGB bytes with lines below it.
+// A picture of RGB bytes with lines below it, on paper that is wide enough for them.
 function captioned({ width, height, data }, lines) {
-  const ink = caption(lines, width);
+  const wide = Math.max(width, CAPTION.least);
+  const ink = caption(lines, wide);
   const below = Uint8Array.from({ length: 3 * ink.length }, (_, at) => CAPTION.colors[ink[Math.floor(at / 3)]][at % 3]);
-  return { width, height: height + ink.length / width, data: joined([data, below]) };
+  const above = new Uint8Array(3 * wide * height).fill(CAPTION.colors[0][0]);
+  for (let y = 0; y < height; y++) above.set(data.subarray(3 * width * y, 3 * width * (y + 1)), 3 * wide * y);
+  return { width: wide, height: height + ink.length / wide, data: joined([above, below]) };
 }
 
 // The two lines at step k of a run, see `Trajectory._captions`.
@@ -229,14 +233,14 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance, model }
 const result = (run) => sheet([[rgb(run.at(-1).x0)]]);
 const strip = (run) => sheet(["x", "x0"].map((key) => spread(run.length, COLUMNS).map((i) => rgb(run[i][key]))));
 
-const recipe = ({ names, ...about }) => query(about);
+const recipe = (run, { names, ...about }) => query({ ...about, until: run.length < about.steps ? run.length : null });
 const below = (picture, run, about, captions) =>
   captions ? captioned(picture, words(run.length - 1, run, about)) : picture;
-const picture = (run, about, captions, drawn) => png(below(drawn, run, about, captions), recipe(about));
+const picture = (run, about, captions, drawn) => png(below(drawn, run, about, captions), recipe(run, about));
 const film = (run, about, captions, pause) => gif(run, captions && ((k) => words(k, run, about)), pause);
 
 const WRITERS = {
-  png: [(run, about) => png(result(run), recipe(about)), ".png", "image/png"],
+  png: [(run, about) => png(result(run), recipe(run, about)), ".png", "image/png"],
   large: [(...run) => picture(...run, enlarged(result(run[0]), LARGE)), "_large.png", "image/png"],
   strip: [(...run) => picture(...run, enlarged(strip(run[0]), SCALE)), "_strip.png", "image/png"],
   gif: [film, ".gif", "image/gif"],

@@ -58,7 +58,9 @@ export async function* keeping(run, about) {
       yield step;
     }
   } finally {
-    if (all.length >= (kept.get(key(about))?.length ?? 0)) kept.set(key(about), all);
+    const known = kept.get(key(about)) ?? [];
+    kept.delete(key(about)); // the newest stands last
+    if (all.length || known.length) kept.set(key(about), all.length < known.length ? known : all);
     if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value);
   }
 }

@@ -7,7 +7,7 @@ import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
 
 // By the names of the server's endpoints, with the same inputs and views. Each takes first what it works with:
-// facts: models.json. model(name): see networks.js, by default the page's own. judge(x): probabilities for each picture.
+// facts: models.json. model(name): see networks.js, by default the page's own. judge(x): what the evaluator says of each picture.
 const ENDPOINTS = {
   page_example: example,
   page_draw: draw,

@@ -4,6 +4,9 @@ import { askAgain } from "../shared/parts.js";
 const SHAPES = ["cube", "sphere", "cylinder"];
 const NAMED = ["labels", "seed", "sampler", "steps", "guidance", "model"]; // whose problems have a text of their own
 
+const ON_STAGE = ["stage", "edit"];
+const MOST_SCENES = 20;
+
 const number = (words) => (words === "" ? NaN : Number(words));
 
 // How the words of a field are read: its value, undefined where they are not allowed.
@@ -35,50 +38,63 @@ export function restore(values, allowed, given = {}) {
   const problems = [];
   let some = false;
 
-  function refuse(name, kind, words) {
-    const { choices, least = 0, most } = { ...allowed.fields[name], ...kind };
+  function refuse(name, field, words) {
+    const { kind, choices, least = 0, most, whole } = field;
     const about = {
       key: name,
       value: words.slice(0, 80),
-      allowed: choices?.map(([, name]) => name).join(", "),
+      allowed: choices?.map(([value]) => value).join(", "),
       least,
       most,
     };
-    const problem = NAMED.includes(name)
-      ? name
-      : ["labels", "scenes"].includes(kind.kind)
-        ? "labels"
-        : choices
-          ? "choice"
-          : "range";
+    const generic = { choice: "choice", range: whole ? "whole" : "range" }[kind] ?? kind;
+    const problem = NAMED.includes(name) ? name : name.endsWith("model") ? "model" : generic;
     problems.push([`share.bad_${problem}`, about]);
   }
 
-  function scene(name, words) {
+  // The labels of a scene, and those that it cannot have.
+  function scene(words) {
     const asked = [...new Set(words.split(",").map((label) => label.trim()))].filter(Boolean);
     const kept = asked.filter((label) => allowed.labels.includes(label)).slice(0, allowed.mostLabels);
-    const left = asked.filter((label) => !kept.includes(label));
-    if (left.length) refuse(name, { kind: "labels", most: allowed.mostLabels }, left.join(", "));
-    return kept.length || !asked.length ? kept : null;
+    return { asked, kept, left: asked.filter((label) => !kept.includes(label)) };
   }
 
-  const scenes = (name, words) => words.split(";").map((some) => scene(name, some));
-  const lists = { labels: scene, scenes: (name, words) => scenes(name, words).filter((some) => some?.length) };
+  const lists = {
+    labels: (name, words) => {
+      const { kept, left } = scene(words);
+      if (left.length) refuse(name, { kind: "labels", most: allowed.mostLabels }, left.join(", "));
+      return kept.length ? kept : null;
+    },
+    // Up to the first with a label that is none: what follows it would be another change.
+    scenes: (name, words) => {
+      const all = words.split(";").map(scene);
+      const wrong = all.findIndex(({ kept, left }) => left.length || !kept.length);
+      const good = (wrong < 0 ? all : all.slice(0, wrong)).slice(0, MOST_SCENES);
+      if (good.length < all.length) {
+        const words = all.slice(good.length).map(({ asked }) => asked.join(","));
+        refuse(name, { kind: "labels", most: allowed.mostLabels }, words.join(";"));
+      }
+      return good.map(({ kept }) => kept);
+    },
+  };
 
   const view = wanted.get("view") ?? "stage";
   const known = Object.hasOwn(allowed.views, view);
-  if (!known) refuse("view", { choices: Object.keys(allowed.views).map((name) => [name, name]) }, view);
+  if (!known) refuse("view", { kind: "choice", choices: Object.keys(allowed.views).map((name) => [name, name]) }, view);
   if (wanted.has("labels")) {
-    const kept = scene("labels", wanted.get("labels"));
-    if (kept) {
+    const { asked, kept, left } = scene(wanted.get("labels"));
+    if (left.length) refuse("labels", { most: allowed.mostLabels }, left.join(", "));
+    if (kept.length || !asked.length) {
       rows = SHAPES.map((shape) => kept.filter((label) => label.endsWith(shape)));
       some = true;
     }
   }
   const part = known ? view : "stage";
-  for (const name of ["seed", ...allowed.views[part]]) {
+  const mine = ["seed", ...allowed.views[part]];
+  const last = (name) => name.endsWith("model"); // an unknown one takes back what was asked for it
+  for (const name of [...mine.filter((name) => !last(name)), ...mine.filter(last)]) {
     const field = allowed.fields[name];
-    const own = name.endsWith("model"); // the page's own, unless another is named
+    const own = last(name); // the page's own, unless another is named
     if (own) found[name] = field.choices[0][0];
     if (!wanted.has(name)) continue;
     const words = wanted.get(name).trim();
@@ -98,8 +114,9 @@ export function restore(values, allowed, given = {}) {
   if (wanted.get("labels")) {
     restored = [part, labels, found.seed, ...allowed.views[part].map((name) => found[name])];
   }
-  // drawn: whether a run follows at once. at: tells the same picture from itself when it is opened again.
-  const facts = { drawn: Boolean(restored), at: Date.now() };
+  if (wanted.has("until")) problems.push(["share.drawn_whole", { until: wanted.get("until").slice(0, 10) }]);
+  // drawn: whether a run follows at once on the stage. at: tells the same picture from itself when it is opened again.
+  const facts = { drawn: Boolean(restored) && ON_STAGE.includes(part), at: Date.now() };
   const notice = [...(some ? [[`share.from_${source}`, {}]] : []), ...problems].map(([name, values]) => [
     name,
     { ...values, ...facts },

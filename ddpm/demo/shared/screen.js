@@ -8,7 +8,7 @@ import { intoSight } from "./sight.js";
 import { say } from "./texts.js";
 
 // name: the part, its buttons #name-start and #name-stop, its endpoint page_name. draw(view, state): shows everything
-// but the state. Returns { ask(labels, seed, ...inputs) }. The section names its inputs where a link can lead to it.
+// but the state. Returns { ask(labels, seed, ...inputs) }, and askUnseen, which lets the visitor stay elsewhere. The section names its inputs where a link can lead to it.
 export function screen(name, element, page, draw) {
   const root = element.querySelector("section");
   const status = root.querySelector('[data-part="state"]');
@@ -20,6 +20,7 @@ export function screen(name, element, page, draw) {
   const take = linked ? takeAway() : null;
   let view = { state: "empty" };
   let link = ""; // the query that leads to what is drawn
+  let unseen = false; // whether a run is not to bring the screen into sight
 
   function takeAway() {
     const box = document.createElement("div");
@@ -49,7 +50,7 @@ export function screen(name, element, page, draw) {
     } else if (state === "waiting" && news.ahead) say(status, "activity.waiting_for", news);
     else say(status, state === "empty" ? `${name}.empty` : `activity.${state === "asked" ? "waiting" : state}`);
     draw(view, state);
-    if (state === "asked") intoSight(root);
+    if (state === "asked" && !unseen) intoSight(root);
   }
 
   function offer(done) {
@@ -65,7 +66,8 @@ export function screen(name, element, page, draw) {
   document.addEventListener("localechange", () => draw(view, view.state));
   show({});
 
-  function ask(labels, seed, ...inputs) {
+  function start(hidden, labels, seed, ...inputs) {
+    unseen = hidden;
     if (linked) {
       const fields = linked.map((key, i) => [key, inputs[i]]);
       link = query({ view: name, labels, seed, ...Object.fromEntries(fields) });
@@ -73,5 +75,5 @@ export function screen(name, element, page, draw) {
     activity.ask(`page_${name}`, labels, seed, inputs);
   }
 
-  return { ask };
+  return { ask: (...inputs) => start(false, ...inputs), askUnseen: (...inputs) => start(true, ...inputs) };
 }

@@ -1,3 +1,5 @@
+const MOST_TRIES = 300; // frames that a tab is waited for
+
 // Bring what somebody asked for into sight. Where its pictures are there already nothing moves, so that nothing changes
 // under the pointer; tabs that hide it are opened first.
 export function intoSight(target, pictures = target) {
@@ -19,9 +21,11 @@ function open(panel) {
 }
 
 // Open a tab in another, by their names; the inner one comes when the outer is open.
-export function openTabs([name, ...inner]) {
-  const tab = name && document.querySelector(`#views button[data-tab-id="${name}"]`);
-  if (tab) tab.click();
+export function openTabs([name, ...inner], tries = MOST_TRIES) {
+  if (!name) return;
+  const tab = document.querySelector(`#views button[data-tab-id="${name}"]`);
+  tab?.click();
   if (tab) openTabs(inner);
-  else if (name) requestAnimationFrame(() => openTabs([name, ...inner]));
+  else if (tries) requestAnimationFrame(() => openTabs([name, ...inner], tries - 1));
+  else console.error(`there is no tab ${name}`);
 }

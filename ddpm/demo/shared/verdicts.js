@@ -26,9 +26,11 @@ export const list = (verdict) =>
     .flatMap(([group, mark]) =>
       Object.entries(verdict[group]).map(([name, chance]) => {
         const [kind, sign] = name in verdict.repeated ? GROUPS.at(-1) : [group, mark];
+        const kinds = kind !== group && group === "unrequested" ? [group, kind] : [kind];
+        const word = kinds.map((kind) => text(`activity.${kind}`)).join(", ");
         return (
           `<li class="${kind}"><span class="mark" aria-hidden="true">${sign}</span>${icon(name)}` +
-          `<span>${label(name)}</span> <span class="word">${text(`activity.${kind}`)} ${percent(chance)}</span></li>`
+          `<span>${label(name)}</span> <span class="word">${word} ${percent(chance)}</span></li>`
         );
       }),
     )
