@@ -10,7 +10,7 @@ import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.activity import Screen, described, value_button
-from ddpm.demo.adapter.page import MAIN, ask, asset, endpoint, part
+from ddpm.demo.adapter.page import LINK_KEYS, MAIN, ask, asset, endpoint, part
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.models import STUDENT
 from ddpm.demo.picker.settings import Configs
@@ -165,6 +165,8 @@ def _restore(controls: Controls, given: bool = False) -> str:
     for screen in controls.screens:
         fields |= screen.more
         views[screen.name] = [*screen.inputs, *screen.more]
+    if unknown := fields.keys() - set(LINK_KEYS):
+        raise ValueError(f"LINK_KEYS lacks {', '.join(sorted(unknown))}: the page's address would keep what they said")
     allowed = json.dumps({"labels": LABELS, "mostLabels": MAX_OBJECTS, "fields": fields, "views": views})
     return f"async (...values) => (await {MAIN}).restore(values, {allowed}{', values.pop()' if given else ''})"
 
