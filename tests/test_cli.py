@@ -83,7 +83,7 @@ def test_the_denoising_is_kept_in_every_format_asked_for(model, tmp_path, capsys
 
 
 def test_what_can_be_written_is_written(model, tmp_path, capsys, monkeypatch):
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError("disk full")
 
     monkeypatch.setattr("ddpm.trajectory.write_gif", full)

@@ -114,10 +114,20 @@ STUDY: dict[str, TrainConfig] = {
         dropout=0.1,
         guidance=2.0,
     ),
+    "report-v": replace(
+        _REPORT,
+        name="report-v",
+        prediction="v",
+        learning_rate=1e-3,
+        decay=0.4,
+        ema=10_000,
+        dropout=0.1,
+        guidance=2.5,
+    ),
     "report-slow": replace(_REPORT, name="report-slow", learning_rate=5e-5),
     "report-decay": replace(_REPORT, name="report-decay", decay=0.3),
 }
-"""The systems of the report, three steps beyond it, and two for its claims about the learning rate: a tenth of its own,
+"""The systems of the report, four steps beyond it, and two for its claims about the learning rate: a tenth of its own,
 and one that falls to zero at the end. The study adds the default model."""
 
 _FAST = replace(
