@@ -97,6 +97,8 @@ _REPORT = TrainConfig(
     guidance=1.0,
 )
 
+_REPORT_SIZE: dict[str, Any] = {"options": {"width": 64, "patch": 2}, "batch": 16, "ema": 10_000}
+
 STUDY: dict[str, TrainConfig] = {
     "report": _REPORT,
     "report-no-time": replace(_REPORT, name="report-no-time", options={"time": False}),
@@ -114,20 +116,10 @@ STUDY: dict[str, TrainConfig] = {
         dropout=0.1,
         guidance=2.0,
     ),
-    "report-v": replace(
-        _REPORT,
-        name="report-v",
-        prediction="v",
-        learning_rate=1e-3,
-        decay=0.4,
-        ema=10_000,
-        dropout=0.1,
-        guidance=2.5,
-    ),
     "report-slow": replace(_REPORT, name="report-slow", learning_rate=5e-5),
     "report-decay": replace(_REPORT, name="report-decay", decay=0.3),
 }
-"""The systems of the report, four steps beyond it, and two for its claims about the learning rate: a tenth of its own,
+"""The systems of the report, three steps beyond it, and two for its claims about the learning rate: a tenth of its own,
 and one that falls to zero at the end. The study adds the default model."""
 
 _FAST = replace(
@@ -160,6 +152,11 @@ MATCHED: dict[str, TrainConfig] = {
 PRESETS: dict[str, TrainConfig] = {
     "default": _DEFAULT,
     **STUDY,
+    # The report's network, the first to draw objects here: it predicts v at first, then eps as in the report (--init).
+    "report-v": replace(
+        _REPORT, name="report-v", prediction="v", learning_rate=1e-3, dropout=0.1, guidance=2.5, **_REPORT_SIZE
+    ),
+    "report-from-v": replace(_REPORT, name="report-from-v", **_REPORT_SIZE),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
