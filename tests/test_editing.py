@@ -248,12 +248,16 @@ EDITED = "view=edit&labels=red+cube,cyan+sphere&seed=0&sampler=ddim&steps=10&gui
 def test_another_language_makes_no_edit_again(page: Page) -> None:
     open_tab(page)
     turn(page, "red cube", "Turn the red cube into a blue cube")
-    for language in ("zh-TW", "en"):
-        page.locator(f"[data-language={language}]").click()
-    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
-    page.get_by_role("button", name="Undo", exact=True).click()
+    undo, note = page.locator(".edit [data-part=undo]"), page.locator(".edit [data-part=note]")
     page.locator("[data-language=zh-TW]").click()
-    expect(page.locator(".edit [data-part=undo]")).to_be_disabled()
+    expect(undo).to_have_text("復原")
+    expect(note).to_contain_text("1")
+    undo.click()
+    expect(note).to_contain_text("0")
+    page.locator("[data-language=en]").click()
+    expect(undo).to_have_text("Undo")
+    expect(note).to_have_text("Edits so far: 0")
+    expect(undo).to_be_disabled()
 
 
 @pytest.mark.everywhere
