@@ -207,6 +207,24 @@ def test_the_switch_changes_everything_in_place(browser: Browser, address: str) 
         expect_english(page)
 
 
+@pytest.mark.parametrize("pause", [0, 10, 40])  # ms; a language is loaded when it is first asked for
+def test_the_last_of_two_quick_changes_wins(browser: Browser, address: str, pause: int) -> None:
+    with opened(browser, address, "en-US") as page:
+        expect(page.get_by_role("button", name="Settings")).to_be_visible()
+        page.evaluate(
+            """async (pause) => {
+                document.querySelector("[data-language=zh-TW]").click();
+                await new Promise((resolve) => setTimeout(resolve, pause));
+                document.querySelector("[data-language=en]").click();
+            }""",
+            pause,
+        )
+        page.wait_for_timeout(1000)  # as long as both changes take, and then some
+        expect_english(page)
+        page.get_by_role("link", name="中文").click()
+        expect_chinese(page)
+
+
 def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: str) -> None:
     with opened(browser, address, "en-US") as page:
         page.get_by_role("button", name="Settings").click()

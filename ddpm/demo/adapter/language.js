@@ -3,10 +3,25 @@ import { replaceQuery } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { nearest } from "../shared/texts.js";
 
-async function change(language) {
-  if (!data.core || document.documentElement.lang === language) return;
+const PATIENCE = 5000; // ms; for a language that cannot be loaded
+
+let wanted;
+let turn = Promise.resolve();
+
+// One change at a time: Gradio lets a language that is still being loaded overtake the one that was asked for after it.
+function change(language) {
+  if (!data.core) return;
+  wanted = language;
+  turn = turn
+    .then(() => wanted === language && document.documentElement.lang !== language && load(language))
+    .catch(console.error);
+}
+
+async function load(language) {
   const { changeLocale } = await import(new URL(`assets/${data.core}`, document.baseURI));
+  const spoken = new Promise((resolve) => document.addEventListener("localechange", resolve, { once: true }));
   changeLocale(language);
+  await Promise.race([spoken, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
 }
 
 // A page that speaks one language throughout.
