@@ -204,6 +204,33 @@ def test_a_tab_names_the_panel_that_it_shows(page: Page) -> None:
         expect(page.locator(f"#{tab.get_attribute('aria-controls')}")).to_be_visible()
 
 
+@pytest.mark.parametrize("width", [360, 390, 768, 1000, 1100, 1200, 1280, 1920])
+@pytest.mark.everywhere
+def test_what_is_said_of_a_run_moves_nothing_below(page: Page, width: int):
+    page.set_viewport_size({"width": width, "height": 900})
+    said = [
+        "Stopped",
+        "Denoising… about 1234 s left",
+        "Finished in 1234.5 s",
+        "Drawn live in 0.1 s. Generate shows the long way.",
+        "Waiting: 12 before you, about 345 s.",
+    ]
+    places = page.evaluate(
+        """(said) => said.map((words) => {
+            for (const stage of [document.querySelector("#stage .stage")]) {
+                stage.querySelector("[data-role=state]").textContent = words;
+                const numbers = ["1000 / 1000", "1000", "100 %", "−19.8"];
+                ["step", "t", "noise", "snr"].forEach((name, i) => {
+                    stage.querySelector(`[data-role=${name}]`).textContent = numbers[i];
+                });
+                return stage.querySelector("h3").offsetTop;
+            }
+        })""",
+        said,
+    )
+    assert len(set(places)) == 1, dict(zip(said, places, strict=True))
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.everywhere

@@ -117,9 +117,8 @@ export function mount(element, page) {
     const name = message ? "refused" : state === "asked" ? "waiting" : live && state === "done" ? "live" : state;
     const left = state === "running" && film.last ? view.seconds * (film.total / film.last.index - 1) : 0;
     if (waits) say(part("state"), "activity.waiting_for", waits);
-    else if (left >= 2) {
-      say(part("state"), "stage.state_left", { n: film.last.index, total: film.total, left: Math.round(left) });
-    } else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
+    else if (left >= 2) say(part("state"), "stage.state_left", { left: Math.round(left) });
+    else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
     const frame = film.frames[player.k];
     if (!frame) return;
     showChips(frame);
