@@ -17,6 +17,7 @@ from PIL import Image
 from ddpm import Pipeline, checkpoint
 from ddpm.denoiser import Denoiser, target
 from ddpm.networks.staged import Staged
+from ddpm.schedule import NoiseSchedule
 from training.loop import dataset
 from training.loop.pairs import HELD_OUT
 from training.loop.presets import PRESETS
@@ -117,6 +118,20 @@ def test_weights_lead_from_the_loss_on_v_to_that_on_x0():
     wrong = off(x_t, t, torch.zeros(3, 24)).x0
     weights = timestep_weights(replace(TINY, balance=2.0), t)
     torch.testing.assert_close(weights * error.square(), (wrong - x0).square(), atol=1e-5, rtol=1e-4)
+
+
+def test_the_loss_on_the_noise_is_lifted_to_that_on_v():
+    t = torch.tensor([1, 300, 500, 1000])
+    report = replace(TINY, prediction="eps", schedule=NoiseSchedule("linear"))
+    assert timestep_weights(report, t).flatten().tolist() == [1, 1, 1, 1]
+    x0, eps, error = torch.randn((3, 4, 3, 4, 4), generator=torch.Generator().manual_seed(0))
+    alpha_bar = report.schedule.alpha_bar[t]
+    x_t, y = report.schedule.add_noise(x0, eps, t), torch.zeros(4, 24)
+    wrong = Denoiser(lambda *_: eps + error, report.schedule, "eps", clip=False)(x_t, t, y)
+    v = target("v", wrong.x0, wrong.eps, alpha_bar) - target("v", x0, eps, alpha_bar)
+    weights = timestep_weights(replace(report, lift=2.0), t)
+    torch.testing.assert_close((weights * error.square())[:3], v.square()[:3], atol=1e-4, rtol=1e-3)
+    assert weights[3] == 100  # at T the noise says next to nothing of v, and would outweigh all else
 
 
 @pytest.mark.parametrize("until", [0.5, 1.0])

@@ -51,6 +51,7 @@ from training.loop.run import (
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
 SAMPLE_EVERY = 120.0  # seconds
+MOST_LIFTED = 100.0  # the largest weight of a timestep: alpha_T^2 of the linear schedule is 1 / 25,000
 
 
 def train(
@@ -223,12 +224,14 @@ def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
 
 
 def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
-    """What the squared error at each of the timesteps (N,) counts: sigma_t^balance, float32 (N, 1, 1, 1).
+    """What the squared error at each of the timesteps (N,) counts: sigma_t^balance alpha_t^-lift, float32 (N, 1, 1, 1).
 
-    The error of x0 is sigma_t times that of v (Salimans and Ho 2022, section 4), hence the loss on x0 at balance 2.
+    The error of x0 is sigma_t times that of v, and the error of eps is alpha_t times that of v (Salimans and Ho 2022,
+    section 4).
     """
-    sigma = (1 - config.schedule.alpha_bar[t]).sqrt()
-    return (sigma**config.balance).float()[:, None, None, None]
+    alpha_bar = config.schedule.alpha_bar[t]
+    lifted = (alpha_bar ** (-config.lift / 2)).clamp(max=MOST_LIFTED)
+    return ((1 - alpha_bar) ** (config.balance / 2) * lifted).float()[:, None, None, None]
 
 
 def main(arguments: list[str] | None = None) -> None:

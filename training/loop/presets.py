@@ -41,7 +41,8 @@ class TrainConfig:
     hold_out: bool = False  # leave out the pictures that hold a pair of `training.loop.pairs.HELD_OUT`
 
     # Loss weighting.
-    balance: float = 0.0  # the squared error of v counts sigma_t^balance: 0 is the loss on v, 2 the one on x0
+    balance: float = 0.0  # the squared error counts sigma_t^balance: 2 gives a network that predicts v the loss on x0
+    lift: float = 0.0  # and alpha_t^-lift, at most 100: 2 gives a network that predicts the noise the loss on v
     focus: float = 0.0  # how much more pixels near an object count, see `training.loop.layout.pixel_weights`
     layout: float = 0.03  # weight of the layout's cross-entropy (`training.loop.layout`); 0 leaves it out
 
@@ -157,6 +158,10 @@ PRESETS: dict[str, TrainConfig] = {
         _REPORT, name="report-v", prediction="v", learning_rate=1e-3, dropout=0.1, guidance=2.5, **_REPORT_SIZE
     ),
     "report-from-v": replace(_REPORT, name="report-from-v", **_REPORT_SIZE),
+    # Or it predicts the noise all along, with the loss on v.
+    "report-lifted": replace(
+        _REPORT, name="report-lifted", lift=2.0, dropout=0.1, decay=0.8, **{**_REPORT_SIZE, "batch": 32}
+    ),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).
