@@ -14,7 +14,6 @@ from before, and begins with new ones.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import deque
 from dataclasses import replace
@@ -25,7 +24,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from ddpm import checkpoint, terminal
+from ddpm import terminal
 from ddpm.denoiser import Denoiser, Prediction
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
@@ -33,19 +32,18 @@ from ddpm.precision import has_native_bf16
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
 from training.loop import dataset
+from training.loop.command import config_of, parser_of
 from training.loop.presets import DISTILLED, TrainConfig
 from training.loop.run import (
+    LOG,
     generator,
     initial_weights,
     learning_rate_factor,
-    model_config,
-    plain,
     read_log,
-    read_state,
+    saved,
     stop_on_signals,
     update_average,
-    write_log,
-    write_state,
+    write,
 )
 
 SUBSTEPS = 4  # the teacher's on the way of one step of the student
@@ -151,9 +149,7 @@ def distill(
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    state_file, log_file = out / "state.pt", out / "log.csv"
-    if state_file.exists() and not resume:
-        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+    state = saved(out, config, resume)
     teacher = Pipeline.from_pretrained(teacher_folder, "cuda" if torch.cuda.is_available() else "cpu")
     teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = teacher.device
@@ -169,10 +165,7 @@ def distill(
     )
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
-    if resume and state_file.exists():
-        state = read_state(state_file)
-        if state["config"] != plain(config):
-            raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+    if state:
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
@@ -183,16 +176,12 @@ def distill(
     if before_folder is not None:
         earlier = Pipeline.from_pretrained(before_folder, device)
         before = Denoiser(earlier.network, config.schedule, earlier.config.prediction, dtype=earlier.dtype)
-    rows = read_log(log_file, seen)
+    rows = read_log(out / LOG, seen)
 
     def save() -> None:
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
-        state |= {"pictures": len(images), "config": plain(config)}
-        write_state(state_file, state)
-        write_log(log_file, rows)
-        averaged = build(config.network, config.options)
-        averaged.load_state_dict(ema)
-        checkpoint.save(out / "checkpoint", averaged, model_config(config, seen, data), dtype=torch.float16)
+        state |= {"pictures": len(images)}
+        write(out, config, data, state, rows)
 
     pool: deque[Example] = deque(maxlen=POOL)
     losses: dict[int, list[float]] = {t: [] for t, _ in calls(config)}
@@ -243,23 +232,11 @@ def distill(
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(DISTILLED), required=True)
+    parser = parser_of(__doc__.splitlines()[0], DISTILLED)
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to learn from")
-    parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")
-    parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
-    parser.add_argument("--images", type=int, help="examples to learn in all, in place of the preset's number")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     args = parser.parse_args(arguments)
-    config = DISTILLED[args.preset]
-    if args.minutes is not None and not args.minutes > 0:
-        parser.error(f"--minutes must be more than 0, got {args.minutes}")
-    if args.images is not None:
-        if args.images < 1:
-            parser.error(f"--images must be at least 1, got {args.images}")
-        config = replace(config, images=args.images)
+    config = config_of(args, parser, DISTILLED)
     try:
         distill(config, args.teacher, args.data, args.out, args.minutes, args.resume, args.before)
     except (OSError, ValueError) as error:

@@ -18,7 +18,6 @@ decided by later calls, and what has more, by another network.
 
 from __future__ import annotations
 
-import argparse
 import time
 from collections import deque
 from dataclasses import replace
@@ -29,7 +28,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from ddpm import checkpoint, terminal
+from ddpm import terminal
 from ddpm.denoiser import Denoiser
 from ddpm.networks import build
 from ddpm.pipeline import Pipeline
@@ -37,19 +36,18 @@ from ddpm.precision import has_native_bf16
 from ddpm.schedule import NoiseSchedule
 from training.distill import calls, onward, step
 from training.loop import dataset
+from training.loop.command import config_of, parser_of
 from training.loop.presets import MATCHED, TrainConfig
 from training.loop.run import (
+    LOG,
     generator,
     initial_weights,
     learning_rate_factor,
-    model_config,
-    plain,
     read_log,
-    read_state,
+    saved,
     stop_on_signals,
     update_average,
-    write_log,
-    write_state,
+    write,
 )
 
 GUIDANCE = 3.0  # the teacher's
@@ -148,9 +146,7 @@ def match(
     `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    state_file, log_file = out / "state.pt", out / "log.csv"
-    if state_file.exists() and not resume:
-        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+    state = saved(out, config, resume)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_native_bf16(device) else torch.float32
 
@@ -178,27 +174,20 @@ def match(
     out.mkdir(parents=True, exist_ok=True)
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
-    if resume and state_file.exists():
-        state = read_state(state_file)
-        if state["config"] != plain(config):
-            raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+    if state:
         network.load_state_dict(state["network"])
         other.load_state_dict(state["fake"])
         optimizer.load_state_dict(state["optimizer"])
         fake_optimizer.load_state_dict(state["fake_optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     clipped = replace(student, clip=True)
-    rows = read_log(log_file, seen)
+    rows = read_log(out / LOG, seen)
 
     def save() -> None:
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state |= {"fake": other.state_dict(), "fake_optimizer": fake_optimizer.state_dict()}
-        state |= {"pictures": len(images), "config": plain(config)}
-        write_state(state_file, state)
-        write_log(log_file, rows)
-        averaged = build(config.network, config.options)
-        averaged.load_state_dict(ema)
-        checkpoint.save(out / "checkpoint", averaged, model_config(config, seen, data), dtype=torch.float16)
+        state |= {"pictures": len(images)}
+        write(out, config, data, state, rows)
 
     def learn(what: nn.Module, its: torch.optim.Optimizer, loss: Tensor) -> None:
         its.zero_grad()
@@ -268,26 +257,14 @@ def mean(values: list[float]) -> float:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--preset", choices=sorted(MATCHED), required=True)
+    parser = parser_of(__doc__.splitlines()[0], MATCHED)
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to be like")
     parser.add_argument("--student", type=Path, required=True, help="the network to begin with")
-    parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")
-    parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
-    parser.add_argument("--images", type=int, help="pictures to draw in all, in place of the preset's number")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
     args = parser.parse_args(arguments)
-    config = MATCHED[args.preset]
+    config = config_of(args, parser, MATCHED)
     if args.before and config.until == 1:
         parser.error(f"--before is for a preset of the later calls; {args.preset} has the first ones")
-    if args.minutes is not None and not args.minutes > 0:
-        parser.error(f"--minutes must be more than 0, got {args.minutes}")
-    if args.images is not None:
-        if args.images < 1:
-            parser.error(f"--images must be at least 1, got {args.images}")
-        config = replace(config, images=args.images)
     try:
         match(config, args.teacher, args.student, args.data, args.out, args.minutes, args.resume, args.before)
     except (OSError, ValueError) as error:

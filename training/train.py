@@ -12,7 +12,6 @@ run resumed on the same kind of device goes on as if it had never stopped. Ctrl-
 
 from __future__ import annotations
 
-import argparse
 import time
 from dataclasses import replace
 from functools import lru_cache
@@ -20,32 +19,33 @@ from pathlib import Path
 
 import torch
 from accelerate import Accelerator, PartialState
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from ddpm import checkpoint, labels, terminal
+from ddpm import labels, terminal
 from ddpm.denoiser import target
 from ddpm.networks import build
 from ddpm.networks.unet import LabelAttention, ResidualBlock
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from training.loop import dataset, sample_sheet
+from training.loop.command import config_of, parser_of
 from training.loop.layout import WithLayout, pixel_weights
 from training.loop.pairs import without_held_out
 from training.loop.presets import PRESETS, TrainConfig
 from training.loop.run import (
+    LOG,
+    averaged,
     generator,
     initial_weights,
     learning_rate_factor,
     model_config,
-    plain,
     read_log,
-    read_state,
+    saved,
     stop_on_signals,
     update_average,
-    write_log,
-    write_state,
+    write,
 )
 
 LOG_EVERY = 200  # steps
@@ -75,9 +75,7 @@ def train(
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if config.batch % world:
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
-    state_file, log_file = out / "state.pt", out / "log.csv"
-    if state_file.exists() and not resume:
-        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+    state = saved(out, config, resume)
 
     images, counts = dataset.load_counts(data)
     if (counts > 1).any():
@@ -102,33 +100,20 @@ def train(
     )
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
-    if resume and state_file.exists():
-        state = read_state(state_file)
-        if state["config"] != plain(config):
-            raise ValueError(f"{state_file} belongs to another config; go on with the same preset and options")
+    if state:
         if state["pictures"] != len(images):
-            raise ValueError(f"{state_file} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
+            raise ValueError(f"{out} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
         learner.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     model, optimizer = accelerator.prepare(learner, optimizer)
     model.train()
-    rows = read_log(log_file, seen)
-
-    def averaged() -> nn.Module:
-        copy = build(config.network, config.options)
-        copy.load_state_dict(ema)
-        return copy
+    rows = read_log(out / LOG, seen)
 
     def save() -> None:
-        if not accelerator.is_main_process:
-            return
-        state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
-        state["pictures"] = len(images)
-        state["config"] = plain(config)
-        write_state(state_file, state)
-        write_log(log_file, rows)
-        checkpoint.save(out / "checkpoint", averaged(), model_config(config, seen, data), dtype=torch.float16)
+        if accelerator.is_main_process:
+            state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
+            write(out, config, data, state | {"pictures": len(images)}, rows)
 
     last_save = last_sheet = time.monotonic()
     losses, since = torch.zeros(2, device=device), (seen, time.monotonic())
@@ -185,7 +170,7 @@ def train(
                 losses, since = torch.zeros_like(losses), (seen, time.monotonic())
             if time.monotonic() - last_sheet > SAMPLE_EVERY and accelerator.is_main_process:
                 last_sheet = time.monotonic()
-                pipe = Pipeline(averaged(), model_config(config, seen, data), device)
+                pipe = Pipeline(averaged(config, ema), model_config(config, seen, data), device)
                 sheet = out / "samples" / f"{seen:08d}.png"
                 if config.until < 1:
                     start = int(config.until * config.schedule.steps)
@@ -236,22 +221,10 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
 
 def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
-    parser = argparse.ArgumentParser(description="Train a network on labelled pictures.")
-    parser.add_argument("--preset", choices=sorted(PRESETS), default="default")
-    parser.add_argument("--data", default="data/train", help="a rendered folder, or iclevr:FOLDER for the lab's")
-    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--minutes", type=float, help="stop, saved, after so many minutes")
-    parser.add_argument("--images", type=int, help="images to see in all, in place of the preset's number")
-    parser.add_argument("--resume", action="store_true", help="go on with the run in --out")
+    parser = parser_of("Train a network on labelled pictures.", PRESETS, "default")
     parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
     args = parser.parse_args(arguments)
-    config = PRESETS[args.preset]
-    if args.minutes is not None and not args.minutes > 0:
-        parser.error(f"--minutes must be more than 0, got {args.minutes}")
-    if args.images is not None:
-        if args.images < 1:
-            parser.error(f"--images must be at least 1, got {args.images}")
-        config = replace(config, images=args.images)
+    config = config_of(args, parser, PRESETS)
     if dataset.is_lab(args.data) and (config.layout or config.focus):
         print(f"{args.data} has no layouts: the layout loss and the weights of pixels near objects are left out")
         config = replace(config, layout=0.0, focus=0.0)

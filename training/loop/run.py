@@ -18,8 +18,12 @@ import torch
 from torch import Tensor, nn
 
 from ddpm import checkpoint
+from ddpm.networks import build
 from training.loop.parts import parts
 from training.loop.presets import TrainConfig
+
+STATE = "state.pt"  # in a run's folder: all that resuming needs
+LOG = "log.csv"
 
 
 def generator(seed: int, number: int) -> torch.Generator:
@@ -49,6 +53,40 @@ def initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
     if (model.network, model.options) != (config.network, config.options):
         raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
     return network.state_dict()
+
+
+def saved(out: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None:
+    """What the run in folder `out` saved, None where there is none.
+
+    Raises ValueError where there is one and `resume` is False, and where it has another config.
+    """
+    file = out / STATE
+    if not file.exists():
+        return None
+    if not resume:
+        raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
+    state = read_state(file)
+    if state["config"] != plain(config):
+        raise ValueError(f"{file} belongs to another config; go on with the same preset and options")
+    return state
+
+
+def write(out: Path, config: TrainConfig, data: str, state: dict[str, Any], rows: list[dict[str, Any]]) -> None:
+    """Write a run's folder: its state, its log, and the averaged weights as a checkpoint.
+
+    state: all that `read_state` asks for, but for the config, and what else the training goes on from.
+    """
+    write_state(out / STATE, state | {"config": plain(config)})
+    write_log(out / LOG, rows)
+    network = averaged(config, state["ema"])
+    checkpoint.save(out / "checkpoint", network, model_config(config, state["seen"], data), dtype=torch.float16)
+
+
+def averaged(config: TrainConfig, ema: dict[str, Tensor]) -> nn.Module:
+    """The config's network with the averaged weights, on the CPU."""
+    network = build(config.network, config.options)
+    network.load_state_dict(ema)
+    return network
 
 
 def write_state(file: Path, state: dict[str, Any]) -> None:
