@@ -276,7 +276,7 @@ def test_the_edits_of_a_link_end_where_one_is_wrong(page: Page, address: str) ->
     page.goto(f"{address}?{EDITED}&edits=red+cube,blue+sphere;red+cube,cian+sphere;red+cube")
     expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
     expect(page.locator(".edit .objects")).to_have_text("red cubeblue sphereAdd one")
-    expect(page.locator("#notice .problem")).to_contain_text("Left out: red cube,cian sphere;red cube")
+    expect(page.locator("#notice .problem")).to_contain_text("edits: left out red cube,cian sphere;red cube.")
 
 
 def test_only_what_was_painted_changes(page: Page) -> None:

@@ -420,6 +420,9 @@ def test_what_is_wrong_in_a_link_to_a_part_is_named(page: Page, address: str) ->
     page.goto(f"{address}?view=attic&labels=red+cube&steps=2&lang=en")
     expect(problems.filter(has_text="view: “attic” is none of stage, compare, edit, gallery, walk")).to_be_visible()
     expect(part(page, "run")).to_contain_text("red cube; seed 0; DDIM, 2 steps")
+    page.goto(f"{address}?{COMPARISON}&b_labels=gray+cube,gold+cube&b_seed=9&lang=en")
+    finished(page, "compare")
+    expect(problems).to_contain_text(["b_labels: left out gold cube. An object is a color and a shape"])
 
 
 @pytest.mark.everywhere

@@ -47,7 +47,7 @@ export function restore(values, allowed, given = {}) {
       least,
       most,
     };
-    const generic = { choice: "choice", range: whole ? "whole" : "range" }[kind] ?? kind;
+    const generic = { labels: "objects", range: whole ? "whole" : "range" }[kind] ?? kind;
     const problem = NAMED.includes(name) ? name : name.endsWith("model") ? "model" : generic;
     problems.push([`share.bad_${problem}`, about]);
   }
