@@ -19,7 +19,7 @@ from pathlib import Path
 import gradio as gr
 import torch
 
-from ddpm import Evaluator, Pipeline, terminal
+from ddpm import Evaluator, Pipeline, cores, terminal
 from ddpm.counting import Look
 from ddpm.demo.adapter.page import ask, asset, endpoint, refusing
 from ddpm.demo.api.endpoints import add_endpoints
@@ -158,6 +158,7 @@ def main(arguments: list[str] | None = None) -> None:
         return write_static(parser, args)
     limits.bound_heap()
     place.keep_loopback_from_proxies()
+    cores.gather()
     try:
         host = place.host(args.host)
         port = place.port(args.port, host)

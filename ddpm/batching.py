@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
+
+from ddpm import cores
 
 GRACE = 0.004
 """Seconds that a batch waits for small calls where a large one could fill it alone: less than a tenth of a forward."""
@@ -42,7 +43,7 @@ class _Call:
 class Batcher:
     """Calls `run` for several threads together, one forward at a time.
 
-    A call blocks until its rows are computed. `run` is always called in one thread of the batcher's own, with autograd
+    A call blocks until its rows are computed. `run` is always called in the thread of `ddpm.cores`, with autograd
     off: its memory and its team of cores are there once, not for every caller. rows: the most rows of one forward; a
     larger call takes several, and shares each of them evenly with the other calls. An error of `run` is raised in each
     call that had rows in that forward.
@@ -55,7 +56,6 @@ class Batcher:
         self.rows = rows
         self._calls: list[_Call] = []  # those with rows that no forward has taken, the one to be served first in front
         self._running = False
-        self._worker = ThreadPoolExecutor(1, thread_name_prefix="batcher")
         self._changed = threading.Condition()
 
     def __call__(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
@@ -83,9 +83,7 @@ class Batcher:
         outputs: tuple[Tensor, ...] = ()
         try:
             batch = [torch.cat(column) for column in zip(*(_rows(*part) for part in parts), strict=True)]
-            outputs = (
-                self._worker.submit(self._compute, *batch).result().split([end - start for _, start, end in parts])
-            )
+            outputs = cores.alone(self._compute, *batch).split([end - start for _, start, end in parts])
         except BaseException as raised:  # also KeyboardInterrupt: the others must not wait for ever
             error = raised
         finally:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ddpm import cores
 from ddpm.denoiser import Network
 from ddpm.labels import NUM_LABELS
 from ddpm.networks.staged import Staged
@@ -71,7 +72,7 @@ class Compiled(nn.Module):
         openvino = _openvino()
         options = {
             "PERFORMANCE_HINT": "LATENCY",
-            "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+            "INFERENCE_NUM_THREADS": cores.count(),
             "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
         }
         # In float32 a graph of fixed shapes can end the process (OpenVINO 2026.4): -1 leaves the batch open there

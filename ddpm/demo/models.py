@@ -91,7 +91,7 @@ class Models:
 def draws_at_once(folder: Path) -> bool:
     """Tell whether the model of this folder draws a picture within AT_ONCE here; False where there is none."""
     try:
-        pipeline = Pipeline.from_pretrained(folder, zero.DEVICE)
+        pipeline = Pipeline.from_pretrained(folder, zero.DEVICE).shared()
     except checkpoint.CheckpointError:
         return False
     seconds = []

@@ -28,6 +28,7 @@ THEME = gr.themes.Base(
     block_border_width="0px",
     block_padding="0px",
     block_label_text_size="*text_sm",
+    button_transition="none",  # of buttons and boxes: frame after frame to paint while the model needs the processor
     slider_color="#0b7a75",
     slider_color_dark="#3cc4bb",
     button_primary_background_fill="#0b7a75",

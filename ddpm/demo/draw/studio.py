@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ddpm import cores
 from ddpm.anatomy import Anatomy, take_apart
 from ddpm.counting import Look
 from ddpm.demo import frames
@@ -36,6 +37,9 @@ PREVIEW_STEPS = 25
 """At most so many steps are taken before the page can be shown."""
 
 GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
+
+LOOKS = 8
+"""Pictures that are judged at once."""
 
 MEMORY = 2**25
 """Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
@@ -70,10 +74,8 @@ class Studio:
         self.pipeline = pipeline.shared(check, elsewhere=elsewhere)
         self.models = Models(self.pipeline, bundled, check)
         self.room = Room(check)
-        one_at_a_time = threading.Lock()
-        both = evaluator.look if isinstance(evaluator, Evaluator) else Look(evaluator, None)
-        self.look = _locked(both, one_at_a_time)
-        self.glance = _locked(glance or evaluator, one_at_a_time)
+        self.look = _alone(evaluator.look if isinstance(evaluator, Evaluator) else Look(evaluator, None))
+        self.glance = _alone(glance or evaluator)
         self._runs: OrderedDict[_About, Trajectory] = OrderedDict()
         self._lock = threading.Lock()
         self._last_id = 0
@@ -299,12 +301,11 @@ def pictures_of(step: Anatomy) -> dict[str, Tensor | None]:
     }
 
 
-def _locked(judge: Judge, lock: threading.Lock) -> Judge:
-    """One look at a time: the cores are shared with the network's forwards already."""
+def _alone(judge: Judge) -> Judge:
+    """Judge where the network's forwards are, a few pictures at a time, so that no run waits long for a look."""
 
     def look(x: Tensor) -> Tensor:
-        with lock:
-            return judge(x)
+        return torch.cat([cores.alone(judge, some) for some in x.split(LOOKS)])
 
     return look
 
