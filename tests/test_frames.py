@@ -2,6 +2,7 @@
 
 import base64
 import itertools
+import time
 
 import numpy as np
 import pytest
@@ -90,8 +91,28 @@ class Glance(ConstantJudge):
         return torch.eye(24)[10].expand(len(x), -1).clone()
 
 
+def test_a_slow_evaluator_is_asked_seldom_on_the_way(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(handlers, "GLANCE_PAUSE", 0.0)
+    ticks = itertools.count()
+    monkeypatch.setattr("time.monotonic", lambda: 0.1 * next(ticks))
+
+    class Slow(Glance):
+        def __call__(self, x: Tensor) -> Tensor:
+            for _ in range(9):  # about a second, by the clock of this test
+                time.monotonic()
+            return super().__call__(x)
+
+    def looks(share: float) -> int:
+        monkeypatch.setattr(handlers, "GLANCE_SHARE", share)
+        values = Studio(pipeline, ConstantJudge(), Slow()).run(SCENE, 3, "ddim", 90, 2.0)
+        return sum(len(value["p"]) for value in values if value["state"] == "running")
+
+    assert looks(1.0) > 4 * looks(0.1) > 0
+
+
 def test_a_run_grows_and_the_evaluator_has_the_last_word(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(handlers, "GLANCE_PAUSE", 0.0)
+    monkeypatch.setattr(handlers, "GLANCE_SHARE", 1.0)
     ticks = itertools.count()
     monkeypatch.setattr("time.monotonic", lambda: 0.05 * next(ticks))  # so that a chunk holds two or three steps
     glance = Glance()

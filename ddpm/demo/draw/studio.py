@@ -36,7 +36,11 @@ from ddpm.trajectory import Trajectory
 PREVIEW_STEPS = 25
 """At most so many steps are taken before the page can be shown."""
 
-GLANCE_PAUSE = 0.25  # seconds between two looks at a run on its way
+GLANCE_PAUSE = 0.25
+"""Seconds between two looks at a run on its way, at least."""
+
+GLANCE_SHARE = 0.05
+"""How much of a run's time they may take, waiting for their turn included: the more runs there are, the fewer looks."""
 
 LOOKS = 8
 """Pictures that are judged at once."""
@@ -127,7 +131,8 @@ class Studio:
 
         with self.room.taken(settings.steps) as waits:
             yield from map(waiting, waits)
-            start = looked = time.monotonic()
+            start = time.monotonic()
+            due = start + GLANCE_PAUSE
             with self._kept(pipeline, (scene, seed, settings, model)) as kept:
                 for some in frames.chunks(kept):
                     newest, done = some[-1], some[-1].index == some[-1].total
@@ -137,10 +142,10 @@ class Studio:
                         sure, counts = self.look(newest.x0)[0]
                         p[len(shown) - 1], twice = _rows(sure[None])[0], repeated(counts.tolist())
                         seen.update(p)
-                    elif time.monotonic() - looked > GLANCE_PAUSE:
+                    elif (asked := time.monotonic()) > due:
                         p[len(shown) - 1] = _rows(self.glance(newest.x0))[0]
                         seen.update(p)
-                        looked = time.monotonic()
+                        due = (now := time.monotonic()) + max(GLANCE_PAUSE, (now - asked) / GLANCE_SHARE)
                     if not done:
                         yield view("running", time.monotonic() - start, some, p)
         seconds = time.monotonic() - start
