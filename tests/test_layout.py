@@ -4,26 +4,11 @@ import pytest
 import torch
 
 from ddpm.networks import build
-from ddpm.networks.context_unet import ContextUNet
 from training.loop.layout import WithLayout, pixel_weights
 from training.scene.placement import Scene, SceneObject
 from training.scene.tracer import layouts
 
 OPTIONS = {"channels": [48, 48], "blocks": [1, 1, 1], "embedding": 32}
-
-
-@pytest.mark.parametrize(("levels", "patch"), [(2, 2), (2, 4), (4, 2), (3, 1)])
-def test_the_reports_network_says_what_stands_where_as_well(levels: int, patch: int) -> None:
-    network = ContextUNet(width=8, levels=levels, patch=patch).eval()
-    x, time, labels = torch.randn(2, 3, 64, 64), torch.rand(2), torch.zeros(2, 24)
-    picture, layout = WithLayout(network)(x, time, labels)
-    assert layout.shape == (2, 25, 16, 16)
-    assert torch.equal(picture, network(x, time, labels))
-
-
-def test_without_features_of_that_size_there_is_no_layout() -> None:
-    with pytest.raises(ValueError, match="2 levels on single pixels give no features of 16x16"):
-        WithLayout(ContextUNet(width=8))
 
 
 def test_a_layout_names_the_object_in_each_cell():

@@ -12,23 +12,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ddpm.labels import NUM_LABELS
-from ddpm.networks.context_unet import ContextUNet
 from ddpm.networks.unet import UNet
 
 
 class WithLayout(nn.Module):
-    """A network with a head on its features at 16x16, on the way up.
+    """A UNet with a head on the features that come up from its 8x8 level."""
 
-    Raises ValueError for a network that has none: the report's with two levels on single pixels.
-    """
-
-    def __init__(self, network: UNet | ContextUNet) -> None:
+    def __init__(self, network: UNet) -> None:
         super().__init__()
         self.network = network
-        layer, channels = _halfway(network)
-        self.head = nn.Conv2d(channels, NUM_LABELS + 1, 1)
+        self.head = nn.Conv2d(network.grow.out_channels, NUM_LABELS + 1, 1)
         self._features: Tensor
-        layer.register_forward_hook(self._keep)
+        network.grow.register_forward_hook(self._keep)
 
     def _keep(self, _layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         self._features = output
@@ -37,17 +32,6 @@ class WithLayout(nn.Module):
         """What the network gives, and the layout's logits (N, 25, 16, 16); arguments as the network's."""
         out = self.network(x, time, labels)
         return out, self.head(self._features)
-
-
-def _halfway(network: UNet | ContextUNet) -> tuple[nn.Module, int]:
-    """The layer on the way up that gives features of 16x16, and how many."""
-    if isinstance(network, UNet):
-        return network.grow, network.grow.out_channels
-    level = {1: -3, 2: -2, 4: -1}[network.patch]
-    if len(network.ups) + level < 0:
-        raise ValueError(f"{len(network.ups)} levels on single pixels give no features of 16x16 for the layout loss")
-    layer = network.ups[level]
-    return layer, layer[0].out_channels  # type: ignore[index]
 
 
 def pixel_weights(layouts: Tensor, focus: float) -> Tensor:

@@ -158,9 +158,9 @@ PRESETS: dict[str, TrainConfig] = {
         _REPORT, name="report-v", prediction="v", learning_rate=1e-3, dropout=0.1, guidance=2.5, **_REPORT_SIZE
     ),
     "report-from-v": replace(_REPORT, name="report-from-v", **_REPORT_SIZE),
-    # Or it predicts the noise all along, with the loss on v and on the layout.
+    # Or it predicts the noise all along, with the loss on v.
     "report-lifted": replace(
-        _REPORT, name="report-lifted", lift=2.0, layout=0.1, dropout=0.1, decay=0.6, **_REPORT_SIZE
+        _REPORT, name="report-lifted", lift=2.0, dropout=0.1, decay=0.8, **{**_REPORT_SIZE, "batch": 32}
     ),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
