@@ -60,6 +60,9 @@ class Batcher:
 
     def __call__(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """Compute run(x, time, labels): x (N, 3, 64, 64), time (N,), labels (N, 24); returns like x."""
+        if cores.inside():  # where all forwards are computed: to wait for one would be for ever
+            parts = zip(*(value.split(self.rows) for value in (x, time, labels)), strict=True)
+            return torch.cat([self._compute(*part) for part in parts])
         call = _Call((x, time, labels))
         with self._changed:
             self._calls.append(call)

@@ -22,10 +22,18 @@ _thread = ThreadPoolExecutor(1, thread_name_prefix=_NAME)
 
 
 def alone(work: Callable[..., T], *arguments: object) -> T:
-    """Do `work` in that thread, when what others have asked for is done; returns or raises what it does."""
-    if threading.current_thread().name.startswith(_NAME):
+    """Do `work` in that thread, when what others have asked for is done; returns or raises what it does.
+
+    It must not wait for another thread's work.
+    """
+    if inside():
         return work(*arguments)
     return _thread.submit(work, *arguments).result()
+
+
+def inside() -> bool:
+    """Whether this is that thread."""
+    return threading.current_thread().name.startswith(_NAME)
 
 
 def gather() -> None:
@@ -33,7 +41,7 @@ def gather() -> None:
 
     For a program that serves many from many threads; a notebook, which calls the network itself, would become slow.
     """
-    alone(_take, torch.get_num_threads())
+    alone(_take, max(count(), torch.get_num_threads()))
     torch.set_num_threads(1)  # of this thread, and of those that have not met torch yet
 
 

@@ -208,23 +208,23 @@ def test_a_tab_names_the_panel_that_it_shows(page: Page) -> None:
 @pytest.mark.everywhere
 def test_what_is_said_of_a_run_moves_nothing_below(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
-    said = [
-        "Stopped",
-        "Denoising… about 1234 s left",
-        "Finished in 1234.5 s",
-        "Drawn live in 0.1 s. Generate shows the long way.",
-        "Waiting: 12 before you, about 345 s.",
-    ]
+    said = {
+        "Stopped": "stopped",
+        "Denoising… about 1234 s left": "running",
+        "Finished in 1234.5 s": "done",
+        "Drawn live in 0.1 s. Generate shows the long way.": "done",
+        "Waiting: 12 before you, about 345 s.": "waiting",
+        "等待中：前面還有 12 個，約 345 秒。": "waiting",
+    }
     places = page.evaluate(
-        """(said) => said.map((words) => {
-            for (const stage of [document.querySelector("#stage .stage")]) {
-                stage.querySelector("[data-role=state]").textContent = words;
-                const numbers = ["1000 / 1000", "1000", "100 %", "−19.8"];
-                ["step", "t", "noise", "snr"].forEach((name, i) => {
-                    stage.querySelector(`[data-role=${name}]`).textContent = numbers[i];
-                });
-                return stage.querySelector("h3").offsetTop;
-            }
+        """(said) => Object.entries(said).map(([words, state]) => {
+            const part = (name) => document.querySelector(`#stage [data-role=${name}]`);
+            part("stage").dataset.state = state;
+            part("state").textContent = words;
+            ["1000 / 1000", "1000", "100 %", "−19.8"].forEach((number, i) => {
+                part(["step", "t", "noise", "snr"][i]).textContent = number;
+            });
+            return document.querySelector("#stage h3").offsetTop;
         })""",
         said,
     )

@@ -131,6 +131,7 @@ def test_a_backend_that_is_slower_is_not_used(
     inside = [False]
 
     def eager_takes(*_: object) -> None:
+        assert not torch.is_grad_enabled()
         now[0] += 0.0 if inside[0] else 0.010
 
     network.register_forward_hook(eager_takes)

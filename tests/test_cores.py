@@ -1,6 +1,7 @@
 """All heavy work in one thread: it has the cores, and no second team of threads keeps them from it."""
 
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ GATHERED = """
 import threading, torch
 from concurrent.futures import ThreadPoolExecutor
 from ddpm import cores
+cores.gather()
 cores.gather()
 with ThreadPoolExecutor(1) as other:
     print(cores.count(), torch.get_num_threads(), other.submit(torch.get_num_threads).result(), cores.count())
@@ -56,8 +58,18 @@ def test_a_child_process_has_a_thread_of_its_own() -> None:
     assert cores.alone(divmod, 7, 2) == (3, 1)
     child = os.fork()
     if child == 0:
-        os._exit(0 if cores.alone(divmod, 9, 2) == (4, 1) else 1)
+        signal.alarm(60)
+        try:
+            os._exit(0 if cores.alone(divmod, 9, 2) == (4, 1) else 1)
+        finally:
+            os._exit(2)
     assert os.waitpid(child, 0)[1] == 0
+
+
+def test_a_forward_asked_for_in_that_thread_is_computed_there() -> None:
+    batcher = Batcher(lambda x, time, labels: x + time[:, None, None, None], rows=2)
+    inputs = torch.zeros(5, 3, 64, 64), torch.arange(5.0), torch.zeros(5, 24)
+    assert torch.equal(cores.alone(batcher, *inputs), batcher(*inputs))
 
 
 def test_forwards_and_looks_are_that_threads_work(pipeline: Pipeline) -> None:

@@ -225,6 +225,13 @@ def test_the_last_of_two_quick_changes_wins(browser: Browser, address: str, paus
         expect_chinese(page)
 
 
+@pytest.mark.parametrize("locale", ["fr-FR", "zh-CN"])
+def test_a_links_language_wins_over_the_browsers(browser: Browser, address: str, locale: str) -> None:
+    with opened(browser, f"{address}?lang=zh-TW", locale) as page:
+        page.wait_for_timeout(1000)
+        expect_chinese(page)
+
+
 def test_the_choice_in_gradios_settings_is_followed(browser: Browser, address: str) -> None:
     with opened(browser, address, "en-US") as page:
         page.get_by_role("button", name="Settings").click()

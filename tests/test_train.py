@@ -244,6 +244,17 @@ def test_a_run_is_not_overwritten(data, tmp_path):
         train(replace(TINY, learning_rate=0.1), data, tmp_path, resume=True)
 
 
+def test_a_run_from_before_a_choice_was_there_goes_on(data, tmp_path):
+    train(replace(TINY, images=32), data, tmp_path)
+    state = torch.load(tmp_path / "state.pt", weights_only=True)
+    del state["config"]["lift"]
+    torch.save(state, tmp_path / "state.pt")
+    with pytest.raises(ValueError, match="another config"):
+        train(replace(TINY, lift=2.0), data, tmp_path, resume=True)
+    train(TINY, data, tmp_path, resume=True)
+    assert torch.load(tmp_path / "state.pt", weights_only=True)["seen"] == TINY.images
+
+
 def test_a_damaged_state_is_named(data, tmp_path):
     train(TINY, data, tmp_path)
     whole = (tmp_path / "state.pt").read_bytes()

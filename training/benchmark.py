@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from ddpm import Evaluator, Pipeline, labels, terminal
+from ddpm import Evaluator, Pipeline, cores, labels, terminal
 from ddpm.demo.draw.studio import Judge, Studio
 from ddpm.denoiser import Denoiser, Network
 from training.measures import speed
@@ -48,18 +48,18 @@ def median_seconds(call: Callable[[], object], repeats: int, device: torch.devic
     return statistics.median(seconds[1:])
 
 
-@torch.no_grad()
 def forward_seconds(pipe: Pipeline, batch: int, repeats: int = REPEATS) -> float:
     """Seconds for one forward of the network, in the pipeline's precision, on a batch of noise."""
     denoiser = Denoiser(pipe.network, pipe.config.schedule, pipe.config.prediction, dtype=pipe.dtype)
+    forward = partial(cores.alone, torch.no_grad()(denoiser))
     x = torch.randn(batch, 3, 64, 64, device=pipe.device)
     condition = labels.encode([SCENE] * batch).to(pipe.device)
-    return median_seconds(lambda: denoiser(x, pipe.config.schedule.steps // 2, condition), repeats, pipe.device)
+    return median_seconds(partial(forward, x, pipe.config.schedule.steps // 2, condition), repeats, pipe.device)
 
 
 def generate_seconds(pipe: Pipeline, repeats: int) -> float:
     """Seconds from labels to one picture, with the model's own sampler, steps and guidance."""
-    return median_seconds(lambda: pipe.generate([SCENE]), repeats, pipe.device)
+    return median_seconds(partial(cores.alone, pipe.generate, [SCENE]), repeats, pipe.device)
 
 
 def page_seconds(pipe: Pipeline, evaluator: Judge, glance: Judge, repeats: int, steps: int) -> dict[str, float]:
@@ -74,7 +74,7 @@ def page_seconds(pipe: Pipeline, evaluator: Judge, glance: Judge, repeats: int, 
     choice = (settings.sampler, settings.steps, settings.guidance)
     page, blind = Studio(pipe, evaluator, glance), Studio(pipe, lambda x: torch.zeros(len(x), labels.NUM_LABELS))
     calls: tuple[Callable[[], object], ...] = (
-        lambda: pipe.generate([SCENE], 0, *choice),
+        partial(cores.alone, pipe.generate, [SCENE], 0, *choice),
         lambda: _until_done(blind, *choice),
         lambda: _until_done(page, *choice),
         lambda: list(page.run(SCENE, 0, *choice)),
@@ -98,7 +98,7 @@ def _until_done(studio: Studio, sampler: str, steps: int, guidance: float) -> No
 
 def growth(pipe: Pipeline) -> dict[str, dict[str, float]]:
     """Seconds of `generate` over images, steps and threads, each with the rest at the model's own settings."""
-    threads = torch.get_num_threads()
+    threads = cores.count()
 
     def with_threads(count: int) -> object:
         torch.set_num_threads(count)
@@ -176,7 +176,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="the evaluator's folder")
     parser.add_argument("--json", required=True, type=Path, help="where the times go")
     args = parser.parse_args(arguments)
-
+    cores.gather()
     try:
         pipe = Pipeline.from_pretrained(args.checkpoint)
         evaluator = Evaluator.from_pretrained(args.evaluator)
@@ -187,7 +187,7 @@ def main(arguments: list[str] | None = None) -> None:
     began, load = time.perf_counter(), os.getloadavg()[0]
     page = page_seconds(pipe, evaluator, glance, FEW, PAGE_STEPS)
     forward = {str(batch): forward_seconds(pipe, batch) for batch in BATCHES}
-    peak = speed.convolution_rate(pipe.device, pipe.dtype)
+    peak = cores.alone(speed.convolution_rate, pipe.device, pipe.dtype)
     flop = speed.forward_flop(speed.one_stage(pipe))
     report = {
         "checkpoint": args.checkpoint,

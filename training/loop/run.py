@@ -66,7 +66,8 @@ def saved(out: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None
     if not resume:
         raise ValueError(f"{out} holds a run already: add --resume to go on with it, or choose another folder")
     state = read_state(file)
-    if state["config"] != plain(config):
+    before = {**plain(TrainConfig("", "")), **state["config"]}  # what was no choice then was left as it is by default
+    if before != plain(config):
         raise ValueError(f"{file} belongs to another config; go on with the same preset and options")
     return state
 

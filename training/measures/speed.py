@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, mse_loss
 from torch.utils.flop_counter import FlopCounterMode
 
-from ddpm import Pipeline, labels
+from ddpm import Pipeline, cores, labels
 from ddpm.networks import build
 from ddpm.networks.staged import Staged
 
@@ -32,7 +32,7 @@ def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict
     for _ in range(1 + repeats):
         for name, call in calls.items():
             start = time.perf_counter()
-            call()
+            cores.alone(call)
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - start)

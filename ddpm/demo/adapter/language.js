@@ -5,7 +5,8 @@ import { nearest } from "../shared/texts.js";
 
 const PATIENCE = 5000; // ms; for a language that cannot be loaded
 
-let wanted;
+let wanted = "";
+let loading = "";
 let turn = Promise.resolve();
 
 // One change at a time: Gradio lets a language that is still being loaded overtake the one that was asked for after it.
@@ -19,15 +20,19 @@ function change(language) {
 
 async function load(language) {
   const { changeLocale } = await import(new URL(`assets/${data.core}`, document.baseURI));
-  const spoken = new Promise((resolve) => document.addEventListener("localechange", resolve, { once: true }));
+  const until = performance.now() + PATIENCE;
+  loading = language;
   changeLocale(language);
-  await Promise.race([spoken, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+  while (document.documentElement.lang !== language && performance.now() < until)
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  loading = "";
+  settle();
 }
 
 // A page that speaks one language throughout.
 function settle() {
   const { lang } = document.documentElement;
-  if (lang !== nearest(lang)) change(nearest(lang));
+  if (!loading && lang !== nearest(lang)) change(nearest(lang));
 }
 
 export function start() {
