@@ -6,7 +6,7 @@ import { nearest } from "../shared/texts.js";
 const PATIENCE = 5000; // ms; for a language that cannot be loaded
 
 let wanted = "";
-let loading = "";
+let loading = false;
 let turn = Promise.resolve();
 
 // One change at a time: Gradio lets a language that is still being loaded overtake the one that was asked for after it.
@@ -21,11 +21,14 @@ function change(language) {
 async function load(language) {
   const { changeLocale } = await import(new URL(`assets/${data.core}`, document.baseURI));
   const until = performance.now() + PATIENCE;
-  loading = language;
-  changeLocale(language);
-  while (document.documentElement.lang !== language && performance.now() < until)
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  loading = "";
+  loading = true;
+  try {
+    changeLocale(language);
+    while (document.documentElement.lang !== language && performance.now() < until)
+      await new Promise((resolve) => setTimeout(resolve, 20));
+  } finally {
+    loading = false;
+  }
   settle();
 }
 
