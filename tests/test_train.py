@@ -182,13 +182,15 @@ def test_of_a_joined_model_the_network_for_these_timesteps_is_trained_on(data, t
         torch.testing.assert_close(a, b, rtol=0, atol=0.01)  # stored in float16
 
 
-def test_a_resumed_run_continues_to_the_bit(data, tmp_path, monkeypatch):
-    train(TINY, data, tmp_path / "whole")
+@pytest.mark.parametrize("muon", [0.0, 1e-3])
+def test_a_resumed_run_continues_to_the_bit(data, tmp_path, muon):
+    config = replace(TINY, muon=muon)
+    train(config, data, tmp_path / "whole")
     # Stopped after each single step, six times; then to the end
     for _ in range(6):
-        train(TINY, data, tmp_path / "parts", minutes=0, resume=True)
+        train(config, data, tmp_path / "parts", minutes=0, resume=True)
     assert state(tmp_path / "parts")["seen"] == 48
-    train(TINY, data, tmp_path / "parts", resume=True)
+    train(config, data, tmp_path / "parts", resume=True)
     assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
 
 

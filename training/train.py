@@ -32,6 +32,7 @@ from ddpm.precision import has_native_bf16
 from training.loop import dataset, sample_sheet
 from training.loop.command import config_of, parser_of
 from training.loop.layout import WithLayout, pixel_weights
+from training.loop.optimizer import optimizer_of, peaks
 from training.loop.pairs import without_held_out
 from training.loop.presets import PRESETS, TrainConfig
 from training.loop.run import (
@@ -95,9 +96,7 @@ def train(
             if isinstance(module, (ResidualBlock, LabelAttention)):
                 module.compile(dynamic=False)
     learner = WithLayout(network).to(device) if config.layout else network  # type: ignore[arg-type]
-    optimizer = torch.optim.AdamW(
-        learner.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=config.weight_decay, fused=True
-    )
+    optimizer = optimizer_of(learner, config)
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
     if state:
@@ -106,7 +105,7 @@ def train(
         learner.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
-    model, optimizer = accelerator.prepare(learner, optimizer)
+    model = accelerator.prepare(learner)
     model.train()
     rows = read_log(out / LOG, seen)
 
@@ -148,8 +147,8 @@ def train(
             loss = parts[0] + config.layout * parts[1]
 
             # 3. One step of the optimizer and of the average.
-            for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
+            for group, peak in zip(optimizer.param_groups, peaks(config), strict=True):
+                group["lr"] = peak * learning_rate_factor(config, seen)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
@@ -163,7 +162,7 @@ def train(
             if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
                 means = accelerator.reduce(losses, "mean") * config.batch / (seen - since[0])
                 row = {"images": seen, "loss": round(float(means[0]), 6), "layout_loss": round(float(means[1]), 6)}
-                row["lr"] = optimizer.param_groups[0]["lr"]
+                row["lr"] = optimizer.param_groups[-1]["lr"]
                 row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)

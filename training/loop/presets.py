@@ -25,8 +25,9 @@ class TrainConfig:
     images: int = 280_000  # training pictures seen in all
     batch: int = 16  # pictures per step
 
-    # The optimizer: AdamW.
+    # The optimizer: AdamW, see `training.loop.optimizer`.
     learning_rate: float = 1e-3  # at its highest
+    muon: float = 0.0  # Muon's, for the convolutions inside the network; 0 leaves them to AdamW
     warmup: int = 5_000  # pictures over which the learning rate rises from zero
     decay: float = 0.3  # share of `images`, at the end, over which it falls to zero
     weight_decay: float = 0.01
@@ -161,6 +162,17 @@ PRESETS: dict[str, TrainConfig] = {
     # Or it predicts the noise all along, with the loss on v.
     "report-lifted": replace(
         _REPORT, name="report-lifted", lift=2.0, dropout=0.1, decay=0.8, **{**_REPORT_SIZE, "batch": 32}
+    ),
+    # From its weights, with Muon.
+    "report-muon": replace(
+        _REPORT,
+        name="report-muon",
+        lift=2.0,
+        muon=1e-3,
+        warmup=1_600,
+        dropout=0.1,
+        decay=0.5,
+        **{**_REPORT_SIZE, "batch": 32},
     ),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
