@@ -266,10 +266,10 @@ def test_benchmark_times_the_model_and_the_page_and_names_the_hardware(
     assert report["hardware"]["threads"] >= 1 and report["hardware"]["device"]
     one = report["against_others"]["1"]
     assert one["report"]["seconds_if_all_steps_cost_the_same"] == pytest.approx(1000 * one["report"]["step_seconds"])
-    assert one["diffusers"]["times_slower"] > 1
+    assert one["diffusers"]["times_slower_than"]["model"] > 1
+    assert set(one["diffusers"]["times_slower_than"]) == set(one["seconds"]) <= {"model", "model, OpenVINO"}
     assert all(0 < share < 2 for share in report["share_of_convolution_rate_by_batch"].values())
     assert report["training"]["images_per_second"] > 0 and report["start_to_first_frame_seconds"] > 0
-    assert report["student"] is None
     assert report["peak_bytes"] > 1e8
 
 
@@ -289,4 +289,4 @@ def test_flop_are_those_of_the_convolutions_counted_by_hand() -> None:
 def test_calls_are_timed_in_turn() -> None:
     order: list[str] = []
     medians = speed.interleaved({name: lambda name=name: order.append(name) for name in "ab"}, repeats=2)
-    assert "".join(order) == "ababab" and set(medians) == {"a", "b"}
+    assert "".join(order) == "aabbaabb" and set(medians) == {"a", "b"}

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,16 +28,20 @@ CONVOLUTIONS = ((2, 96, 16), (16, 96, 16), (16, 192, 8), (2, 256, 64))  # batch,
 
 
 def interleaved(calls: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, float]:
-    """Median seconds of each call, timed in turn, so that other work on the machine slows all of them alike."""
+    """Median seconds of each call, timed in turn, so that other work on the machine slows all of them alike.
+
+    Each is made twice a turn, and timed the second time: threads of what ran before may still wait awake at the first.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(1 + repeats):
+    for _ in range(repeats):
         for name, call in calls.items():
+            cores.alone(call)
             start = time.perf_counter()
             cores.alone(call)
             if torch.cuda.is_available():
                 torch.cuda.synchronize()
             seconds[name].append(time.perf_counter() - start)
-    return {name: statistics.median(its[1:]) for name, its in seconds.items()}
+    return {name: statistics.median(its) for name, its in seconds.items()}
 
 
 def one_stage(pipe: Pipeline) -> nn.Module:
@@ -70,17 +75,19 @@ def convolution_rate(device: torch.device, dtype: torch.dtype, repeats: int = 9)
     return max(rates)
 
 
-def against_others(pipe: Pipeline, pictures: int, repeats: int) -> dict[str, Any]:
-    """Seconds for so many pictures: the model at its settings, and two other networks, one of whose steps is timed.
+def against_others(ours: Mapping[str, Pipeline], pictures: int, repeats: int) -> dict[str, Any]:
+    """Seconds for so many pictures: our models at their settings, and two other networks, one of whose steps is timed.
 
     report: the report's network at REPORT_WIDTH, 1000 steps of one forward. diffusers: `UNet2DModel` with
-    (128, 128, 256, 256, 512, 512) channels, 50 steps. All in eager torch and the pipeline's precision, timed in turn.
+    (128, 128, 256, 256, 512, 512) channels, 50 steps. Both in eager torch; all in one precision, and timed in turn.
+    Returns `seconds` of ours, and for each of the others how many times slower it is than each of ours.
     """
+    pipe = next(iter(ours.values()))
     report = build("context_unet", {"width": REPORT_WIDTH}).eval().to(pipe.device)
     calls: dict[str, Callable[[], object]] = {
-        "model": lambda: pipe.generate([SCENE] * pictures),
-        "report": _forward(report, pictures, pipe),
+        name: partial(its.generate, [SCENE] * pictures) for name, its in ours.items()
     }
+    calls["report"] = _forward(report, pictures, pipe)
     steps = {"report": REPORT_STEPS}
     try:
         from diffusers import UNet2DModel
@@ -92,14 +99,14 @@ def against_others(pipe: Pipeline, pictures: int, repeats: int) -> dict[str, Any
         calls["diffusers"] = _forward(lambda x, time, _: other(x, 1000 * time).sample, pictures, pipe)
         steps["diffusers"] = DIFFUSERS_STEPS
     medians = interleaved(calls, repeats)
-    result: dict[str, Any] = {"model_seconds": medians["model"]}
+    result: dict[str, Any] = {"seconds": {name: medians[name] for name in ours}}
     for name, count in steps.items():
         whole = medians[name] * count
         result[name] = {
             "step_seconds": medians[name],
             "steps": count,
             "seconds_if_all_steps_cost_the_same": whole,
-            "times_slower": whole / medians["model"],
+            "times_slower_than": {its: whole / medians[its] for its in ours},
         }
     return result
 
