@@ -4,6 +4,7 @@ import copy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -124,7 +125,8 @@ class Pipeline:
         None where there is nothing faster than eager: on a GPU.
         """
         if self._backend is None and self.device.type == "cpu":
-            self._backend = Switching(self.network, self.dtype, "OpenVINO", openvino.prepare)
+            rows = 1 if self.config.guidance in (0, 1) else 2
+            self._backend = Switching(self.network, self.dtype, "OpenVINO", partial(openvino.prepare, rows=rows))
         return self._backend
 
     def shared(

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -174,17 +175,37 @@ def test_the_network_itself_is_left_as_it_was(fast: Pipeline) -> None:
     [(1, [2]), (2, [2]), (3, [2, 2]), (4, [2, 2]), (5, [8]), (8, [8]), (9, [8, 2]), (13, [8, 8]), (32, [8] * 4)],
 )
 def test_openvino_runs_a_batch_in_compiled_sizes(rows: int, wanted: list[int]) -> None:
-    assert openvino.pieces(rows) == wanted
+    assert openvino.pieces(rows, (8, 2)) == wanted
     assert openvino.pieces(rows, (-1,)) == [rows]
 
 
-@pytest.fixture(scope="module")
-def prepared() -> tuple[torch.nn.Module, Network, torch.dtype]:
+@pytest.mark.parametrize(("rows", "wanted"), [(1, [1]), (3, [1, 1, 1]), (5, [8]), (10, [8, 1, 1])])
+def test_without_guidance_a_picture_is_one_row(rows: int, wanted: list[int]) -> None:
+    assert openvino.pieces(rows, (8, 1)) == wanted
+
+
+@pytest.mark.parametrize(("guidance", "rows"), [(2.5, 2), (1.0, 1), (0.0, 1)])
+def test_what_is_compiled_is_what_one_picture_takes(guidance: float, rows: int, monkeypatch: pytest.MonkeyPatch):
+    asked = []
+
+    def prepare(network, dtype, rows):
+        asked.append(rows)
+        return lambda *inputs: network(*inputs)
+
+    monkeypatch.setattr(openvino, "prepare", prepare)
+    pipe = pipeline("unet")
+    pipe.config = replace(pipe.config, guidance=guidance)
+    pipe.accelerate().wait()
+    assert asked == [rows]
+
+
+@pytest.fixture(scope="module", params=[1, 2])
+def prepared(request: pytest.FixtureRequest) -> tuple[torch.nn.Module, Network, torch.dtype]:
     """A network, what OpenVINO makes of it, and in which precision: with AMX in compiled sizes."""
     pytest.importorskip("openvino")
     network = pipeline("unet").network
     dtype = torch.bfloat16 if openvino.has_amx() else torch.float32
-    return network, openvino.prepare(network, dtype), dtype
+    return network, openvino.prepare(network, dtype, request.param), dtype
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3, 5, 8, 11])

@@ -5,13 +5,15 @@ from typing import Any
 
 import torch
 
+from ddpm import cores
+
 
 def hardware(device: torch.device) -> dict[str, Any]:
     """What the times were measured on."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else _cpu_name()
     return {
         "device": name,
-        "threads": torch.get_num_threads(),
+        "threads": cores.count(),
         "torch": torch.__version__,
         "system": platform.platform(),
     }
