@@ -3,7 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from os import PathLike
 from pathlib import Path
@@ -36,6 +36,13 @@ class Steering(Protocol):
         """The denoiser, changed so."""
 
 
+@dataclass
+class _Way:
+    """How a network is run, by all pipelines on it: eagerly, or as the backend says."""
+
+    backend: Switching | None = None
+
+
 class Pipeline:
     """A trained network ready to draw.
 
@@ -57,7 +64,7 @@ class Pipeline:
         self.device = torch.device(device)
         self.dtype = dtype
         self.network = fitted(network, self.device, dtype).eval()
-        self._backend: Switching | None = None
+        self._way = _Way()
         self._batcher: Batcher | None = None
         self._before: Callable[[], None] = _nothing
         self._elsewhere: Elsewhere | None = None
@@ -121,13 +128,14 @@ class Pipeline:
     def accelerate(self) -> Switching | None:
         """Let a faster backend run the network as soon as it is built and checked, in a thread; eager torch until then.
 
-        A seed's picture then differs from eager's by rounding. Returns what can be waited for, the same at every call;
-        None where there is nothing faster than eager: on a GPU.
+        Also for the pipelines that `shared` and `steered` have made or will make of this one. A seed's picture then
+        differs from eager's by rounding. Returns what can be waited for, the same at every call; None where there is
+        nothing faster than eager: on a GPU.
         """
-        if self._backend is None and self.device.type == "cpu":
+        if self._way.backend is None and self.device.type == "cpu":
             rows = 1 if self.config.guidance in (0, 1) else 2
-            self._backend = Switching(self.network, self.dtype, "OpenVINO", partial(openvino.prepare, rows=rows))
-        return self._backend
+            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", partial(openvino.prepare, rows=rows))
+        return self._way.backend
 
     def shared(
         self,
@@ -169,7 +177,7 @@ class Pipeline:
         return run(x, time, labels)
 
     def _fastest(self) -> Network:
-        return self.network if self._backend is None else self._backend.current()
+        return self.network if self._way.backend is None else self._way.backend.current()
 
     def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
         """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""

@@ -13,7 +13,7 @@ import torch
 from ddpm import Pipeline, backends
 from ddpm.backends import Switching, openvino
 from ddpm.checkpoint import ModelConfig
-from ddpm.denoiser import Network
+from ddpm.denoiser import Denoiser, Network
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 
@@ -24,6 +24,15 @@ CONFIGS = {
         "two", "staged", {"until": [0.5, 1.0], "options": [SMALL, SMALL]}, "v", NoiseSchedule("cosine"), "ddim", 4, 2.0
     ),
 }
+
+
+class Nothing:
+    """Steers nowhere."""
+
+    def around(self, denoiser: Denoiser) -> Denoiser:
+        return denoiser
+
+
 SCENES = [["red cube"], ["blue sphere", "gray cube"], []]
 
 
@@ -163,6 +172,31 @@ def test_until_the_backend_is_ready_eager_runs() -> None:
     ready.set()
     assert switching.wait() == "slow"
     assert switching.current() is not network
+
+
+@pytest.mark.parametrize("first", ["shared", "accelerated"])
+def test_pipelines_on_one_network_have_one_backend(first: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    by: list[str] = []
+
+    def prepare(network, dtype, rows):
+        def run(*inputs):
+            by.append("backend")
+            return network(*inputs)
+
+        return run
+
+    monkeypatch.setattr(openvino, "prepare", prepare)
+    pipe = pipeline("unet")
+    if first == "shared":  # as on the page, which comes up before the backend is built
+        others = [pipe.shared(), pipe.steered(Nothing())]
+        pipe.accelerate().wait()
+    else:
+        pipe.accelerate().wait()
+        others = [pipe.shared(), pipe.steered(Nothing())]
+    by.clear()
+    for number, other in enumerate(others, start=1):
+        other.generate([["red cube"]], steps=3)
+        assert len(by) == 3 * number
 
 
 def test_the_network_itself_is_left_as_it_was(fast: Pipeline) -> None:

@@ -77,7 +77,10 @@ class Models:
             return self._loaded[name]
         with self._lock:
             if name not in self._loaded:
-                pipeline = Pipeline.from_pretrained(self._folders[name], zero.DEVICE, self._dtype)
+                folder = self._folders[name]
+                pipeline = Pipeline.from_pretrained(folder, zero.DEVICE, self._dtype)
+                if folder.name == STUDENT:  # the others are drawn with now and then: it takes 70 MB for each
+                    pipeline.accelerate()
                 self._loaded[name] = pipeline.shared(self._check)
             return self._loaded[name]
 
