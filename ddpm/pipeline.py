@@ -134,7 +134,8 @@ class Pipeline:
         """
         if self._way.backend is None and self.device.type == "cpu":
             rows = 1 if self.config.guidance in (0, 1) else 2
-            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", partial(openvino.prepare, rows=rows))
+            prepare = partial(openvino.prepare, rows=rows)
+            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", prepare, rows)
         return self._way.backend
 
     def shared(

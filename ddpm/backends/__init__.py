@@ -23,8 +23,8 @@ Prepare = Callable[[nn.Module, torch.dtype], Network]
 TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 """Largest difference from eager that the first check lets pass, as a share of eager's largest output."""
 
-PACED = 2, 8
-"""Rows of the forwards that are timed: a guided step of one picture, and several runs at once."""
+PACED = 1, 4
+"""Pictures of the forwards that are timed: a step of one, and of several runs at once."""
 
 ROUNDS = 5  # of both in turn; the quickest counts
 
@@ -40,13 +40,14 @@ class Switching:
 
     So nobody waits for a compiler, and where the backend fails, eager stays, with one line in the log.
     A run takes `current()` once and keeps it to its end: within one run all steps are computed in one way.
+    rows: of a forward for one picture, 2 with guidance.
     """
 
-    def __init__(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare) -> None:
+    def __init__(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare, rows: int = 2) -> None:
         self.name = "eager"
         self._network: Network = network
         self._thread = threading.Thread(
-            target=self._build, args=(network, dtype, name, prepare), name=f"{name} backend", daemon=True
+            target=self._build, args=(network, dtype, name, prepare, rows), name=f"{name} backend", daemon=True
         )
         self._thread.start()
 
@@ -59,11 +60,11 @@ class Switching:
         self._thread.join(timeout)
         return self.name
 
-    def _build(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare) -> None:
+    def _build(self, network: nn.Module, dtype: torch.dtype, name: str, prepare: Prepare, rows: int) -> None:
         try:
             run = prepare(network, dtype)
             check(network, run, dtype)
-            check_pace(network, run, dtype)
+            check_pace(network, run, dtype, [rows * pictures for pictures in PACED])
         except Exception as error:  # whatever a foreign runtime raises, eager still works
             log.warning("%s is not used, eager torch runs the network: %s", name, str(error).partition("\n")[0])
             return
@@ -89,10 +90,10 @@ def check(network: nn.Module, run: Network, dtype: torch.dtype) -> None:
 
 
 @torch.no_grad()
-def check_pace(network: nn.Module, run: Network, dtype: torch.dtype) -> None:
-    """Time a backend and eager in turn. Raises BackendError where it is slower at one of PACED."""
+def check_pace(network: nn.Module, run: Network, dtype: torch.dtype, paced: Sequence[int]) -> None:
+    """Time a backend and eager in turn. Raises BackendError where it is slower with one of these numbers of rows."""
     eager, device = _eager(network, dtype), next(network.parameters()).device
-    for rows in PACED:
+    for rows in paced:
         inputs = [value.to(device) for value in (torch.zeros(rows, 3, 64, 64), torch.full((rows,), 0.5))]
         inputs.append(torch.zeros(rows, NUM_LABELS, device=device))
         best = {eager: math.inf, run: math.inf}

@@ -26,15 +26,15 @@ def prepare(network: nn.Module, dtype: torch.dtype, rows: int = 2) -> Network:
     rows: of the forwards that should be quickest, those of one picture: 2 with guidance, 1 without.
     """
     if not isinstance(network, Staged):
-        return Compiled(converted([network])[0], dtype, rows)
+        return Compiled(converted([network], dtype)[0], dtype, rows)
     shell = copy.copy(network)  # keeps the choice of the stage in one place; the caller's own stages stay as they are
-    graphs = converted(list(network.stages))
+    graphs = converted(list(network.stages), dtype)
     shell._modules = {"stages": nn.ModuleList(Compiled(graph, dtype, rows) for graph in graphs)}
     return shell
 
 
-def converted(networks: list[nn.Module]) -> list[Any]:
-    """The networks as graphs of OpenVINO.
+def converted(networks: list[nn.Module], dtype: torch.dtype) -> list[Any]:
+    """The networks as graphs of OpenVINO, their weights in float16 where bfloat16 will take their place.
 
     A process of its own makes them of the networks: tracing leaves some hundred megabytes behind, and it patches
     modules, of which runs may be under way.
@@ -42,7 +42,8 @@ def converted(networks: list[nn.Module]) -> list[Any]:
     openvino = _openvino()
     with tempfile.TemporaryDirectory() as folder:
         torch.save([copy.deepcopy(network).float() for network in networks], Path(folder) / "networks.pt")
-        code = "import sys; from ddpm.backends.openvino import convert; convert(sys.argv[1])"
+        short = dtype == torch.bfloat16
+        code = f"import sys; from ddpm.backends.openvino import convert; convert(sys.argv[1], {short})"
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         done = subprocess.run([sys.executable, "-c", code, folder], env=environment, capture_output=True, text=True)
         if done.returncode:
@@ -52,20 +53,20 @@ def converted(networks: list[nn.Module]) -> list[Any]:
         return [core.read_model(Path(folder) / f"{i}.xml") for i in range(len(networks))]
 
 
-def convert(folder: str) -> None:
-    """Turn the networks in networks.pt into graphs, 0.xml and so on."""
+def convert(folder: str, short: bool) -> None:
+    """Turn the networks in networks.pt into graphs, 0.xml and so on. short: store weights in float16."""
     openvino = _openvino()
     example = (torch.zeros(2, 3, 64, 64), torch.full((2,), 0.5), torch.zeros(2, NUM_LABELS))
     for i, network in enumerate(torch.load(Path(folder) / "networks.pt", weights_only=False)):  # written by `converted`
         with torch.no_grad():
             graph = openvino.convert_model(network, example_input=example)
-        openvino.save_model(graph, Path(folder) / f"{i}.xml", compress_to_fp16=False)
+        openvino.save_model(graph, Path(folder) / f"{i}.xml", compress_to_fp16=short)
 
 
-LARGE = 8
-"""A batch of so many rows is compiled beside one of a picture's own, where that is known to work: OpenVINO fuses far
-more of a graph whose shapes are all known. On two cores with AMX a batch of 1, 2, 4, 8 and 16 takes 3.2, 4.5, 7.0, 11.6
-and 22.4 ms. Each batch size takes 35 MB for each stage."""
+SIZES = {2: (8, 2), 1: (1,)}
+"""Batch sizes that are compiled, the largest first, by the rows of one picture; where that is known to work: OpenVINO
+fuses far more of a graph whose shapes are all known. On two cores with AMX a batch of 1, 2, 4, 8 and 16 takes 3.2, 4.5,
+7.0, 11.6 and 22.4 ms. Each size takes 35 MB for each stage, so that a model without guidance has but one."""
 
 
 class Compiled(nn.Module):
@@ -80,7 +81,7 @@ class Compiled(nn.Module):
             "INFERENCE_PRECISION_HINT": "bf16" if dtype == torch.bfloat16 else "f32",
         }
         # In float32 a graph of fixed shapes can end the process (OpenVINO 2026.4): -1 leaves the batch open there
-        self.sizes = (LARGE, rows) if dtype == torch.bfloat16 and has_amx() else (-1,)
+        self.sizes = SIZES[rows] if dtype == torch.bfloat16 and has_amx() else (-1,)
         core, self._tensor = openvino.Core(), openvino.Tensor
         self._compiled = {}
         for size in self.sizes:
@@ -112,7 +113,7 @@ def pieces(rows: int, sizes: tuple[int, ...]) -> list[int]:
     """How many rows to run at a time: large pieces, and small ones for a rest of up to half a large one."""
     if sizes == (-1,):
         return [rows]
-    large, small = sizes
+    large, small = sizes[0], sizes[-1]
     whole, rest = divmod(rows, large)
     return [large] * whole + ([large] if 2 * rest > large else [small] * -(-rest // small))
 
