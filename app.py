@@ -172,7 +172,9 @@ def main(arguments: list[str] | None = None) -> None:
     folder = Path(args.checkpoint)
     demo = build_demo(pipeline, evaluator, glance, folder, draws_at_once(CHECKPOINTS / STUDENT))
     demo.launch(server_name=host, server_port=port, prevent_thread_lock=True, **launch_options(demo))
-    pipeline.accelerate()  # not before: building it takes the processor that the page needs to come up
+    # Not before: building them takes the processor that the page needs to come up
+    pipeline.accelerate()
+    (glance or evaluator).accelerate()
     while demo.is_running:
         time.sleep(0.1)
 

@@ -8,7 +8,7 @@ count.
 import copy
 import json
 import pickle
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, devices, hub
+from ddpm.backends import Inputs, Switching, openvino
 from ddpm.checkpoint import not_finite
 from ddpm.counting import COUNTER, CountHead, Look
 from ddpm.labels import LABELS, NUM_LABELS
@@ -97,6 +98,7 @@ class Evaluator:
         self.device = torch.device(device)
         self.dtype = dtype
         self.network = network.to(self.device, dtype).eval().requires_grad_(False)
+        self._backend: Switching | None = None
         self._trunk = trunk(self.network)
         self.counter = counter and counter.to(self.device, dtype).eval().requires_grad_(False)
 
@@ -133,9 +135,16 @@ class Evaluator:
             )
         return cls(network, config, device, dtype, counter)
 
+    def accelerate(self) -> Switching | None:
+        """Let a faster backend give the probabilities, see `ddpm.pipeline.Pipeline.accelerate`; not the counts."""
+        if self._backend is None and self.device.type == "cpu":
+            prepare = openvino.prepare_judge
+            self._backend = Switching(self.network, self.dtype, "OpenVINO", prepare, _examples, paced=(1, 8))
+        return self._backend
+
     def __call__(self, x: Tensor) -> Tensor:
         """Probabilities (N, 24), float32 on the CPU, of each label in images x (N, 3, 64, 64) in [-1, 1]."""
-        return self._batched(self.network, x)
+        return self._batched(self.network if self._backend is None else self._backend.current(), x)
 
     def logits(self, x: Tensor) -> Tensor:
         """The logits (N, 24) of the probabilities, on the evaluator's device; x (N, 3, 64, 64) may ask for gradient."""
@@ -160,7 +169,7 @@ class Evaluator:
         return self._batched(self._trunk, x)
 
     @torch.no_grad()
-    def _batched(self, network: nn.Module, x: Tensor) -> Tensor:
+    def _batched(self, network: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         if x.ndim != 4 or tuple(x.shape[1:]) != IMAGE_SHAPE or not x.is_floating_point():
             raise EvaluatorError(f"images must be a float tensor (N, 3, 64, 64), not {x.dtype} {tuple(x.shape)}")
         outputs = [
@@ -168,6 +177,10 @@ class Evaluator:
             for part in x.split(BATCH)
         ]
         return torch.cat(outputs)
+
+
+def _examples(rows: int) -> list[Inputs]:
+    return [(2 * torch.rand(rows, *IMAGE_SHAPE, generator=torch.Generator().manual_seed(0)) - 1,)]
 
 
 def _read_folder(folder: Path) -> tuple[EvaluatorConfig, dict[str, Tensor]]:

@@ -135,7 +135,8 @@ class Pipeline:
         if self._way.backend is None and self.device.type == "cpu":
             rows = 1 if self.config.guidance in (0, 1) else 2
             prepare = partial(openvino.prepare, rows=rows)
-            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", prepare, rows)
+            paced = rows, 4 * rows  # a step of one picture, and of several runs at once
+            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", prepare, paced=paced)
         return self._way.backend
 
     def shared(

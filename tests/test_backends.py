@@ -11,9 +11,10 @@ import pytest
 import torch
 
 from ddpm import Pipeline, backends
-from ddpm.backends import Switching, openvino
+from ddpm.backends import Switching, check_pace, openvino
 from ddpm.checkpoint import ModelConfig
 from ddpm.denoiser import Denoiser, Network
+from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 
@@ -40,7 +41,7 @@ SCENES = [["red cube"], ["blue sphere", "gray cube"], []]
 def any_pace() -> Iterator[None]:
     """Networks as small as these are no measure of speed."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(backends, "PACED", ())
+        patch.setattr(backends, "check_pace", lambda *_: None)
         yield
 
 
@@ -134,7 +135,7 @@ def test_a_backend_that_is_wrong_is_not_used(broken, reason: str, caplog: pytest
 def test_a_backend_that_is_slower_is_not_used(
     slow_at: int | None, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(backends, "PACED", (1, 4))
+    monkeypatch.setattr(backends, "check_pace", check_pace)
     now = [0.0]
     monkeypatch.setattr("time.perf_counter", lambda: now[0])
     network = pipeline("unet").network
@@ -201,7 +202,7 @@ def test_pipelines_on_one_network_have_one_backend(first: str, monkeypatch: pyte
 
 def test_the_network_itself_is_left_as_it_was(fast: Pipeline) -> None:
     assert not any(isinstance(module, openvino.Compiled) for module in fast.network.modules())
-    backends.check(fast.network, fast.network, torch.float32)
+    backends.check(fast.network, fast.network, torch.float32, backends.denoising(2))
 
 
 @pytest.mark.parametrize(
@@ -254,12 +255,27 @@ def test_every_row_of_a_batch_is_its_own(rows: int, prepared: tuple[torch.nn.Mod
     torch.testing.assert_close(found, wanted, atol=limit, rtol=0)
 
 
+def test_the_evaluator_says_the_same_with_a_backend() -> None:
+    pytest.importorskip("openvino")
+    torch.manual_seed(0)
+    evaluator = Evaluator(build_network("gentle"), EvaluatorConfig("gentle"))
+    x = 2 * torch.rand(3, 3, 64, 64) - 1
+    eager = evaluator(x)
+    assert evaluator.accelerate().wait() == "OpenVINO"
+    assert evaluator.accelerate() is evaluator.accelerate()
+    found = evaluator(x)
+    assert not torch.equal(found, eager)
+    torch.testing.assert_close(found, eager, atol=1e-3, rtol=0)
+    torch.testing.assert_close(evaluator.look(x)[:, 0], eager)
+
+
 @pytest.mark.slow
 def test_openvino_reports_to_nobody() -> None:
     pytest.importorskip("openvino")
     code = """
 import sys, torch
 from ddpm.backends import openvino
+from ddpm.evaluator import Evaluator, EvaluatorConfig, build_network
 from ddpm.networks import build
 openvino.prepare(build("unet", {"channels": [48, 48], "blocks": [1, 1, 1]}), torch.float32)
 assert "openvino" in sys.modules
