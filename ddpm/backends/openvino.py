@@ -120,8 +120,9 @@ class Compiled(nn.Module):
             if missing:
                 rows = [torch.cat([value, value[:1].expand(missing, *value.shape[1:])]) for value in rows]
             request = self._own.requests[size if size in self._compiled else -1]
-            for i, value in enumerate(rows):  # by itself `infer` takes a tenth of a millisecond for each input
-                request.set_input_tensor(i, self._tensor(value.contiguous().numpy(), shared_memory=True))
+            held = [value.contiguous().numpy() for value in rows]  # until the end of `infer`, which reads their memory
+            for i, value in enumerate(held):  # by itself `infer` takes a tenth of a millisecond for each input
+                request.set_input_tensor(i, self._tensor(value, shared_memory=True))
             request.infer()
             outputs.append(torch.from_numpy(request.get_output_tensor(0).data)[: size - missing].clone())
             start += size
