@@ -27,6 +27,7 @@ class _Call:
     """What one thread waits for; rows are handed out and come back in order."""
 
     inputs: tuple[Tensor, Tensor, Tensor]
+    kind: object
     taken: int = 0  # rows in a forward or past it
     outputs: list[Tensor] = field(default_factory=list)
     error: BaseException | None = None
@@ -45,15 +46,17 @@ class Batcher:
 
     A call blocks until its rows are computed. `run` is always called in the thread of `ddpm.cores`, with autograd
     off: its memory and its team of cores are there once, not for every caller. rows: the most rows of one forward; a
-    larger call takes several, and shares each of them evenly with the other calls. An error of `run` is raised in each
-    call that had rows in that forward.
+    larger call takes several, and shares each of them evenly with the other calls. kind: of a call's time; only calls
+    of one kind share a forward, such as those that one of several networks computes. An error of `run` is raised in
+    each call that had rows in that forward.
     """
 
-    def __init__(self, run: Run, rows: int = 32) -> None:
+    def __init__(self, run: Run, rows: int = 32, kind: Callable[[Tensor], object] = lambda time: None) -> None:
         if rows < 1:
             raise ValueError(f"rows must be at least 1, not {rows}")
         self.run = run
         self.rows = rows
+        self.kind = kind
         self._calls: list[_Call] = []  # those with rows that no forward has taken, the one to be served first in front
         self._running = False
         self._changed = threading.Condition()
@@ -63,7 +66,7 @@ class Batcher:
         if cores.inside():  # where all forwards are computed: to wait for one would be for ever
             parts = zip(*(value.split(self.rows) for value in (x, time, labels)), strict=True)
             return torch.cat([self._compute(*part) for part in parts])
-        call = _Call((x, time, labels))
+        call = _Call((x, time, labels), self.kind(time))
         with self._changed:
             self._calls.append(call)
             while not call.done:
@@ -106,9 +109,13 @@ class Batcher:
         return self.run(x, time, labels)
 
     def _take(self) -> list[tuple[_Call, int, int]]:
-        """Choose the rows of the next forward: an even share for each call that waits, and what is left in order."""
+        """Choose the rows of the next forward: an even share for each call that waits, and what is left in order.
+
+        The first call's kind is served.
+        """
         free = self.rows
-        ends = {call: call.taken for call in self._calls[: self.rows]}
+        alike = [call for call in self._calls if call.kind == self._calls[0].kind]
+        ends = {call: call.taken for call in alike[: self.rows]}
         while free:
             hungry = [call for call, end in ends.items() if end < call.rows]
             if not hungry:

@@ -16,6 +16,7 @@ from ddpm import IMAGE_SHAPE, checkpoint, devices, hub, labels, noise
 from ddpm.backends import Switching, openvino
 from ddpm.batching import Batcher
 from ddpm.denoiser import Denoiser, Network
+from ddpm.networks.staged import Staged
 from ddpm.precision import cpu_dtype, fitted
 from ddpm.samplers import Step, sample
 from ddpm.settings import Settings, check_seed, checked
@@ -160,7 +161,10 @@ class Pipeline:
             with torch.autocast(other.device.type, other.dtype, enabled=other.dtype != torch.float32):
                 return self._fastest()(x, time, labels)
 
-        other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64))
+        def stage(time: Tensor) -> int:  # a run's rows are all at one timestep
+            return self.network.asked(time[:1])[0] if isinstance(self.network, Staged) else 0
+
+        other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64), stage)
         return other
 
     def steered(self, steering: "Steering") -> "Pipeline":

@@ -70,6 +70,23 @@ def test_calls_that_wait_share_a_forward_and_each_gets_its_own_rows() -> None:
     assert gate.forwards == [1, 8]
 
 
+def test_only_calls_of_one_kind_share_a_forward_and_the_first_is_served_first() -> None:
+    gate = Gate()
+    batcher = Batcher(gate, kind=lambda t: len(t))
+    with ThreadPoolExecutor(6) as pool:
+        pool.submit(batcher, *rows(1, 100.0))
+        assert gate.entered.wait(TIMEOUT)
+        sizes = [2, 3, 2, 3, 2]
+        others = []
+        for i, size in enumerate(sizes):
+            others.append(pool.submit(batcher, *rows(size, float(i))))
+            waiting(batcher, i + 1)
+        gate.open.set()
+        for i, (size, other) in enumerate(zip(sizes, others, strict=True)):
+            assert torch.equal(other.result(TIMEOUT), work(*rows(size, float(i))))
+    assert gate.forwards == [1, 6, 6]
+
+
 def test_a_large_call_takes_several_forwards_and_leaves_room_in_each() -> None:
     gate = Gate()
     batcher = Batcher(gate, rows=4)

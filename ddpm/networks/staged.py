@@ -6,6 +6,7 @@ networks multiply what can be learned and cost nothing at a step, since only one
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
@@ -33,17 +34,19 @@ class Staged(nn.Module):
         self.until = [float(u) for u in until]
         self.stages = nn.ModuleList(UNet(**its) for its in options)
 
+    def asked(self, time: Tensor) -> list[int]:
+        """Which stage each t / T of time (N,) belongs to."""
+        # t / T and the shares are rounded each for itself: half a millionth is less than any step
+        return [min(bisect_left(self.until, t - 5e-7), len(self.until) - 1) for t in time.tolist()]
+
     def forward(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """x: (N, 3, 64, 64); time: t / T, (N,); labels: (N, 24), all -1 for the null condition. Returns like x."""
-        # t / T and the shares are rounded each for itself: half a millionth is less than any step
-        ends = torch.tensor(self.until, device=time.device) + 5e-7
-        of = torch.searchsorted(ends, time.contiguous()).clamp_max(len(self.stages) - 1)  # (N,)
-        asked = of.unique().tolist()
-        if len(asked) == 1:
+        asked = self.asked(time)
+        if len(set(asked)) == 1:
             out: Tensor = self.stages[asked[0]](x, time, labels)
             return out
         out = torch.empty_like(x)
-        for i in asked:
-            chosen = of == i
+        for i in set(asked):
+            chosen = torch.tensor([i == its for its in asked], device=x.device)
             out[chosen] = self.stages[i](x[chosen], time[chosen], labels[chosen]).to(out.dtype)
         return out
