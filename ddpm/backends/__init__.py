@@ -30,6 +30,7 @@ TOLERANCE = {torch.float32: 1e-3, torch.bfloat16: 5e-2}
 ROUNDS = 5  # of both in turn; the quickest counts
 
 log = logging.getLogger(__name__)
+_building = threading.Lock()  # one at a time: each takes a core for some seconds, and some hundred megabytes
 
 
 class BackendError(RuntimeError):
@@ -90,9 +91,10 @@ class Switching:
         paced: Sequence[int],
     ) -> None:
         try:
-            run = prepare(network, dtype)
-            check(network, run, dtype, examples(2))
-            check_pace(network, run, dtype, [examples(rows)[0] for rows in paced])
+            with _building:
+                run = prepare(network, dtype)
+                check(network, run, dtype, examples(2))
+                check_pace(network, run, dtype, [examples(rows)[0] for rows in paced])
         except Exception as error:  # whatever a foreign runtime raises, eager still works
             log.warning("%s is not used, eager torch runs the network: %s", name, str(error).partition("\n")[0])
             return
