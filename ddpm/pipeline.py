@@ -140,6 +140,11 @@ class Pipeline:
             self._way.backend = Switching(self.network, self.dtype, "OpenVINO", prepare, paced=paced)
         return self._way.backend
 
+    @property
+    def accelerated(self) -> bool:
+        """Whether `accelerate` was called, on this pipeline or another on its network."""
+        return self._way.backend is not None
+
     def shared(
         self,
         before: Callable[[], None] | None = None,

@@ -9,11 +9,12 @@ from conftest import ConstantJudge, expect_rest, tick
 from playwright.sync_api import Page, expect
 
 from ddpm import Pipeline, checkpoint
+from ddpm.backends import openvino
 from ddpm.demo.compare.compare import READY, compare_views, ready_for
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Progress, Side, compare_runs
 from ddpm.demo.hosting.limits import Room
-from ddpm.demo.models import Models, draws_at_once
+from ddpm.demo.models import STUDENT, Models, draws_at_once
 from ddpm.labels import LabelError
 
 SCENE = ["red cube", "cyan sphere"]
@@ -44,6 +45,30 @@ def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Mo
     assert models.get("other").config.name == "other"
     with pytest.raises(ValueError, match="'evaluator' is unknown; allowed are tiny, other"):
         models.get("evaluator")
+
+
+@pytest.mark.parametrize("name", [STUDENT, "other"])
+@pytest.mark.parametrize("accelerated", [False, True])
+def test_the_student_is_accelerated_where_the_pages_own_model_is(
+    name: str, accelerated: bool, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: list[torch.nn.Module] = []
+
+    def prepare(network: torch.nn.Module, dtype: torch.dtype, rows: int):
+        calls.append(network)
+        raise OSError("nothing is built here")
+
+    monkeypatch.setattr(openvino, "prepare", prepare)
+    checkpoint.save(tmp_path / name, pipeline.network, replace(pipeline.config, name=name))
+    own = Pipeline(pipeline.network, pipeline.config)
+    models = Models(own.shared(), tmp_path)
+    if accelerated:
+        own.accelerate().wait()
+    other = models.get(name)
+    if expected := accelerated and name == STUDENT:
+        other.accelerate().wait()
+    assert other.accelerated == expected
+    assert len(calls) == accelerated + expected
 
 
 @pytest.mark.parametrize(("seconds", "at_once"), [(0.03, True), (0.1, False)])

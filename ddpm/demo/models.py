@@ -44,6 +44,7 @@ class Models:
         dtype: torch.dtype | None = None,
     ) -> None:
         """check: see `Pipeline.shared`, for the models of the folder; dtype: see `Pipeline.from_pretrained`."""
+        self._own = own
         self._check = check
         self._dtype = dtype
         self._lock = threading.Lock()
@@ -79,7 +80,7 @@ class Models:
             if name not in self._loaded:
                 folder = self._folders[name]
                 pipeline = Pipeline.from_pretrained(folder, zero.DEVICE, self._dtype)
-                if folder.name == STUDENT:  # the others are drawn with now and then: it takes 70 MB for each
+                if folder.name == STUDENT and self._own.accelerated:  # not the others, at 70 MB and more for each
                     pipeline.accelerate()
                 self._loaded[name] = pipeline.shared(self._check)
             return self._loaded[name]
