@@ -133,7 +133,7 @@ def test_only_what_fits_is_joined(folders, tmp_path, capsys):
     assert not (tmp_path / "out").exists()
 
 
-def test_runs_of_different_stages_do_not_share_a_forward(monkeypatch):
+def test_runs_of_different_stages_do_not_share_a_forward():
     """Each would be computed apart anyway, in batches that are smaller than they could be."""
     torch.manual_seed(0)
     network = awake(Staged([0.5, 1], [OPTIONS, OPTIONS]))
