@@ -48,6 +48,7 @@ from training.loop.run import (
     update_average,
     write,
 )
+from training.loop.teacher import teacher_of
 
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
@@ -62,11 +63,13 @@ def train(
     minutes: float | None = None,
     resume: bool = False,
     init: Path | None = None,
+    teacher: Path | None = None,
 ) -> None:
     """Train until `config.images` have been seen, `minutes` have passed, or a signal asks to stop.
 
     init: a checkpoint of the same network whose weights a new run begins with; of a joined one (`training.join`) its
     network for the same timesteps.
+    teacher: the checkpoint to learn from where the config is `taught`.
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
@@ -89,6 +92,11 @@ def train(
     network = build(config.network, config.options)
     if init is not None:
         network.load_state_dict(initial_weights(init, config))
+    predict = None
+    if config.taught:
+        if teacher is None:
+            raise ValueError(f"the preset {config.name!r} learns from a teacher, and none is given")
+        predict = teacher_of(Pipeline.from_pretrained(teacher, device), config.schedule, config.taught)
     out.mkdir(parents=True, exist_ok=True)  # after all that may be refused
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if device.type == "cuda":  # the blocks alone: they are nearly all of the work, and alike, so that it takes seconds
@@ -133,6 +141,9 @@ def train(
 
             # 2. The loss: squared error of what the network is to give at x_t, and the layout's cross-entropy.
             x_t = config.schedule.add_noise(x0, eps, t).contiguous(memory_format=torch.channels_last)
+            if predict is not None:
+                with torch.no_grad():
+                    x0, eps, _ = predict(x_t, t, y)
             goal = target(config.prediction, x0, eps, config.schedule.alpha_bar[t].to(device))
             answer = model(x_t, (t / config.schedule.steps).to(device), y)
             picture, layout = answer if config.layout else (answer, None)
@@ -222,13 +233,16 @@ def main(arguments: list[str] | None = None) -> None:
     """Command line: see the module's docstring."""
     parser = parser_of("Train a network on labelled pictures.", PRESETS, "default")
     parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
+    parser.add_argument(
+        "--teacher", type=Path, default=Path("checkpoints/default"), help="the model that a taught preset learns from"
+    )
     args = parser.parse_args(arguments)
     config = config_of(args, parser, PRESETS)
     if dataset.is_lab(args.data) and (config.layout or config.focus):
         print(f"{args.data} has no layouts: the layout loss and the weights of pixels near objects are left out")
         config = replace(config, layout=0.0, focus=0.0)
     try:
-        train(config, args.data, args.out, args.minutes, args.resume, args.init)
+        train(config, args.data, args.out, args.minutes, args.resume, args.init, args.teacher)
     except (OSError, ValueError) as error:
         parser.error(str(error))
 

@@ -41,6 +41,8 @@ class TrainConfig:
     until: float = 1.0  # ... and up to this one
     hold_out: bool = False  # leave out the pictures that hold a pair of `training.loop.pairs.HELD_OUT`
 
+    taught: float = 0.0  # guidance of a teacher whose predictions take the noise's place; 0 learns from the data alone
+
     # Loss weighting.
     balance: float = 0.0  # the squared error counts sigma_t^balance: 2 gives a network that predicts v the loss on x0
     lift: float = 0.0  # and alpha_t^-lift, at most 100: 2 gives a network that predicts the noise the loss on v
@@ -169,6 +171,18 @@ PRESETS: dict[str, TrainConfig] = {
         name="report-muon",
         lift=2.0,
         muon=1e-3,
+        warmup=1_600,
+        dropout=0.1,
+        decay=0.5,
+        **{**_REPORT_SIZE, "batch": 32},
+    ),
+    # Taught what the default model predicts with guidance, in place of the noise.
+    "report-taught": replace(
+        _REPORT,
+        name="report-taught",
+        lift=2.0,
+        muon=1e-3,
+        taught=2.5,
         warmup=1_600,
         dropout=0.1,
         decay=0.5,
