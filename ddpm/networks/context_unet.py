@@ -14,13 +14,14 @@ from ddpm import IMAGE_SIZE
 from ddpm.labels import NUM_LABELS
 
 _GROUPS = 8
+_POOL = 7  # side of the average-pooling in the report's bottleneck
 
 Norm = Literal["batch", "group"]
 Fusion = Literal["up", "down"]
 
 
 class ContextUNet(nn.Module):
-    """Levels down, a bottleneck that keeps 2x2 numbers a channel, and levels up, each conditioned on labels and time.
+    """Levels down, a bottleneck that keeps few numbers a channel, and levels up, each conditioned on labels and time.
 
     width: channels at full resolution, a multiple of 8; level i has i times as many. The report has 256.
     levels: 2 in the report, 4 in its deeper variant.
@@ -30,8 +31,6 @@ class ContextUNet(nn.Module):
     norm: of the residual blocks, "batch" in the report, "group" in groups that make 8 of the channels.
     patch: side of the patches of pixels that it works on, 1, 2 or 4; the report works on single pixels. A patch's
     pixels are channels of one position, so that patches of 4 cost a sixteenth at the same width.
-    pool: side of the average-pooling in the bottleneck. The report's 7 keeps 2x2 numbers a channel of its 16x16, and 1
-    of 8x8, as two levels have them on patches of 2; 4 keeps 2x2 there.
     """
 
     def __init__(
@@ -43,15 +42,12 @@ class ContextUNet(nn.Module):
         fusion: Fusion = "up",
         norm: Norm = "batch",
         patch: int = 1,
-        pool: int = 7,
     ) -> None:
         super().__init__()
         if width < _GROUPS or width % _GROUPS:
             raise ValueError(f"width must be a positive multiple of {_GROUPS}, not {width}")
         if patch not in (1, 2, 4):
             raise ValueError(f"patch must be 1, 2 or 4, not {patch}")
-        if pool < 1:
-            raise ValueError(f"pool must be at least 1, not {pool}")
         if levels not in (2, 3, 4):
             raise ValueError(f"levels must be 2, 3 or 4, not {levels}")
         for name, value, kind in (("fusion", fusion, Fusion), ("norm", norm, Norm)):
@@ -65,7 +61,7 @@ class ContextUNet(nn.Module):
         self.fusion, self.patch = fusion, patch
         self.initial = ResidualBlock(3 * patch**2, width, norm)
         self.downs = nn.ModuleList(down(channels[i], channels[i + 1], norm) for i in range(levels))
-        self.bottleneck = bottleneck(channels[-1], IMAGE_SIZE // patch // 2**levels, pool)
+        self.bottleneck = bottleneck(channels[-1], IMAGE_SIZE // patch // 2**levels)
         self.ups = nn.ModuleList(up(2 * channels[i], channels[i - 1], norm) for i in range(levels, 0, -1))
         self.output = nn.Sequential(
             nn.Conv2d(width + width, width, 3, padding=1),
@@ -121,9 +117,9 @@ def down(channels_in: int, channels_out: int, norm: Norm) -> nn.Sequential:
     return nn.Sequential(ResidualBlock(channels_in, channels_out, norm), nn.MaxPool2d(2))
 
 
-def bottleneck(channels: int, size: int, pool: int) -> nn.Sequential:
-    """Squeeze size x size by average-pooling, 16x16 to the report's 2x2, and spread it out again."""
-    pool = min(pool, size)
+def bottleneck(channels: int, size: int) -> nn.Sequential:
+    """Squeeze size x size by average-pooling, 16x16 to the report's 2x2 and 8x8 to one, and spread it out again."""
+    pool = min(_POOL, size)
     scale = size // (size // pool)
     return nn.Sequential(
         nn.AvgPool2d(pool),

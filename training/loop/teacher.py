@@ -22,7 +22,6 @@ def teacher_of(pipeline: Pipeline, schedule: NoiseSchedule, guidance: float) -> 
 
     def network(x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         t = (time * schedule.steps).round().long().cpu()
-        out: Tensor = pipeline.network(x, table[t].to(x.device), labels)
-        return out
+        return pipeline.ask(x, table[t].to(x.device), labels)
 
     return Denoiser(network, schedule, pipeline.config.prediction, guidance, pipeline.dtype)
