@@ -35,6 +35,9 @@ def test_every_row_differs_from_the_report_in_what_it_says():
 def test_only_the_reports_network_takes_the_sizes():
     assert study.config_of("report-deeper", 16, 4, 8, 100).options == {"levels": 4, "width": 16, "patch": 4}
     assert study.config_of("report-deeper", 16, 4, 8, 100).batch == 8
+    taught = study.config_of("report-deeper", 16, 4, 8, 100, taught=True)
+    assert (taught.taught, taught.muon, taught.options["levels"]) == (2.5, 2e-3, 4)
+    assert study.config_of("default", 16, 4, 8, 100, taught=True) == study.config_of("default", 16, 4, 8, 100)
     assert study.config_of("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 

@@ -2,6 +2,7 @@
 
     python -m training.study --data data/study --fresh data/fresh --spec spec.json --out runs/study --images 200000
     python -m training.study ... --width 32 --patch 2       smaller than the report's, for a CPU
+    python -m training.study ... --teacher checkpoints/default     its rows taught what that model predicts
     python -m training.study ... --row report-groupnorm     one row at a time, for instance one a GPU
 
 Rows are the presets of `training.loop.presets.STUDY` and the default model, all on the same pictures in the same order,
@@ -30,7 +31,7 @@ from ddpm.denoiser import Denoiser
 from ddpm.scores import judge, with_error
 from ddpm.trajectory import to_picture
 from training.loop import dataset
-from training.loop.presets import PRESETS, STUDY, TrainConfig
+from training.loop.presets import PRESETS, STUDY, TAUGHT, TrainConfig
 from training.measures import reports
 from training.measures.drawing import draw
 from training.measures.hardware import hardware
@@ -49,12 +50,16 @@ SHEET = (
 )
 
 
-def config_of(row: str, width: int, patch: int, batch: int, images: int) -> TrainConfig:
-    """The row's preset for a number of images; the report's network at these sizes, the default model as it is."""
+def config_of(row: str, width: int, patch: int, batch: int, images: int, taught: bool = False) -> TrainConfig:
+    """The row's preset for a number of images; the default model as it is.
+
+    The report's systems at these sizes, `taught` or as their presets have it.
+    """
     config = replace(PRESETS[row], images=images)
     if row not in STUDY:
         return config
-    return replace(config, batch=batch, options={**config.options, "width": width, "patch": patch})
+    options = {**config.options, "width": width, "patch": patch}
+    return replace(config, batch=batch, options=options, **(TAUGHT if taught else {}))
 
 
 def measure(folder: Path, specs: list[str], seeds: int, evaluator: Evaluator) -> list[dict[str, Any]]:
@@ -181,6 +186,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--width", type=int, default=256, help="channels of the report's network (the report's: 256)")
     parser.add_argument("--patch", type=int, default=1, help="side of its patches (the report's: 1, single pixels)")
     parser.add_argument("--batch", type=int, default=32, help="images a step of the report's systems (its own: 32)")
+    parser.add_argument(
+        "--teacher", type=Path, help="a model that the report's systems learn from, in place of the noise"
+    )
     parser.add_argument("--images", type=int, required=True, help="images that each row sees")
     parser.add_argument("--seeds", type=int, default=3, help="how often each spec is drawn")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
@@ -193,8 +201,8 @@ def main(arguments: list[str] | None = None) -> None:
             labels.read_spec(spec)
         for row in args.row or ROWS:
             folder = args.out / row
-            config = config_of(row, args.width, args.patch, args.batch, args.images)
-            train(config, args.data, folder, resume=True)
+            config = config_of(row, args.width, args.patch, args.batch, args.images, bool(args.teacher))
+            train(config, args.data, folder, resume=True, teacher=args.teacher)
             if (folder / "figures.json").exists():
                 continue
             pipe = Pipeline.from_pretrained(folder / "checkpoint")

@@ -40,8 +40,7 @@ class TrainConfig:
     since: float = 0.0  # timesteps are drawn above this share of T ...
     until: float = 1.0  # ... and up to this one
     hold_out: bool = False  # leave out the pictures that hold a pair of `training.loop.pairs.HELD_OUT`
-
-    taught: float = 0.0  # guidance of a teacher whose predictions take the noise's place; 0 learns from the data alone
+    taught: float = 0.0  # guidance of the teacher whose prediction takes the noise's place; 0 has no teacher
 
     # Loss weighting.
     balance: float = 0.0  # the squared error counts sigma_t^balance: 2 gives a network that predicts v the loss on x0
@@ -100,6 +99,17 @@ _REPORT = TrainConfig(
     steps=1000,
     guidance=1.0,
 )
+
+# Or what the default model predicts with guidance takes the noise's place, with the loss on v.
+TAUGHT: dict[str, Any] = {
+    "taught": 2.5,
+    "lift": 2.0,
+    "muon": 2e-3,
+    "warmup": 1_600,
+    "dropout": 0.1,
+    "decay": 0.5,
+    "ema": 10_000,
+}
 
 _REPORT_SIZE: dict[str, Any] = {"options": {"width": 64, "patch": 2}, "batch": 16, "ema": 10_000}
 
@@ -176,18 +186,8 @@ PRESETS: dict[str, TrainConfig] = {
         decay=0.5,
         **{**_REPORT_SIZE, "batch": 32},
     ),
-    # Taught what the default model predicts with guidance, in place of the noise.
-    "report-taught": replace(
-        _REPORT,
-        name="report-taught",
-        lift=2.0,
-        muon=1e-3,
-        taught=2.5,
-        warmup=1_600,
-        dropout=0.1,
-        decay=0.5,
-        **{**_REPORT_SIZE, "batch": 32},
-    ),
+    # Taught, in place of learning from the data.
+    "report-taught": replace(_REPORT, name="report-taught", **{**TAUGHT, **_REPORT_SIZE, "batch": 32}),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).

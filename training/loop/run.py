@@ -123,7 +123,9 @@ def update_average(ema: dict[str, Tensor], network: nn.Module, config: TrainConf
 
 def model_config(config: TrainConfig, seen: int, data: str) -> checkpoint.ModelConfig:
     """What a checkpoint of the run says of itself."""
-    facts = {"preset": config.name, "images_seen": seen, "data": Path(data).name, "until": config.until}
+    facts: dict[str, Any] = {"preset": config.name, "images_seen": seen, "data": Path(data).name, "until": config.until}
+    if config.taught:
+        facts["taught"] = config.taught
     names = ("name", "network", "options", "prediction", "schedule", "sampler", "steps", "guidance")
     return checkpoint.ModelConfig(**{name: getattr(config, name) for name in names}, training=facts)
 
