@@ -44,7 +44,7 @@ class TrainConfig:
 
     # Loss weighting.
     balance: float = 0.0  # the squared error counts sigma_t^balance: 2 gives a network that predicts v the loss on x0
-    lift: float = 0.0  # and alpha_t^-lift, at most 100: 2 gives a network that predicts the noise the loss on v
+    lift: float = 0.0  # and alpha_t^-lift, at most 10: 2 gives a network that predicts the noise the loss on v
     focus: float = 0.0  # how much more pixels near an object count, see `training.loop.layout.pixel_weights`
     layout: float = 0.03  # weight of the layout's cross-entropy (`training.loop.layout`); 0 leaves it out
 
