@@ -92,7 +92,7 @@ def test_a_ready_comparison_with_an_absent_model_is_left_out(models: Models):
 
 
 def test_no_ready_comparison_sets_a_model_beside_itself(models: Models, pipeline: Pipeline, tmp_path):
-    page_of_report = Pipeline(pipeline.network, replace(pipeline.config, name="report"))
+    page_of_report = Pipeline(pipeline.network, replace(pipeline.config, name="report-taught"))
     assert "report" not in ready_for(Models(page_of_report, tmp_path))
 
 

@@ -66,7 +66,7 @@ READY = {
     "report": Ready(
         ("red cube", "cyan sphere"),
         21,
-        ({"model": "report", "sampler": "ddim", "steps": 50}, {"sampler": "ddim", "steps": 50}),
+        ({"model": "report-taught", "sampler": "ddpm", "steps": 100}, {"sampler": "ddpm", "steps": 100}),
     ),
 }
 """The ready comparisons, by the name of their text."""
