@@ -187,7 +187,7 @@ PRESETS: dict[str, TrainConfig] = {
         **{**_REPORT_SIZE, "batch": 32},
     ),
     # Taught, in place of learning from the data.
-    "report-taught": replace(_REPORT, name="report-taught", **{**TAUGHT, **_REPORT_SIZE, "batch": 32}),
+    "report-taught": replace(_REPORT, name="report-taught", guidance=2.0, **{**TAUGHT, **_REPORT_SIZE, "batch": 32}),
     # What does it draw for two labels that it never saw together?
     "held-out": replace(_DEFAULT, name="held-out", hold_out=True),
     # From the weights of "default": a network for the less noisy half of the way alone (see ddpm/networks/staged.py).

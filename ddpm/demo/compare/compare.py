@@ -64,8 +64,8 @@ READY = {
         ({"sampler": "dpm++", "steps": 25}, {"sampler": "sde-dpm++", "steps": 25}),
     ),
     "report": Ready(
-        ("red cube", "cyan sphere"),
-        21,
+        THREE,
+        0,
         ({"model": "report-taught", "sampler": "ddpm", "steps": 100}, {"sampler": "ddpm", "steps": 100}),
     ),
 }
