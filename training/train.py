@@ -53,9 +53,7 @@ from training.loop.teacher import teacher_of
 LOG_EVERY = 200  # steps
 SAVE_EVERY = 60.0  # seconds
 SAMPLE_EVERY = 120.0  # seconds
-MOST_LIFTED = (
-    10.0  # the largest weight of a timestep: beyond it, how exactly the noise is kept would outweigh the scene
-)
+MOST_LIFTED = 10.0  # the largest weight of a timestep: with more, copying the noise exactly would outweigh the scene
 
 
 def train(
