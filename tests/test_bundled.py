@@ -45,6 +45,12 @@ def test_the_student_draws_in_four_calls_what_is_asked_for():
     assert topk_accuracy(evaluator(images), labels.encode(scenes)) >= 0.95
 
 
+def test_a_bundled_model_bears_the_name_of_its_folder(pipe):
+    assert {name: config.name for name, config in Models(pipe, CHECKPOINTS).configs.items()} == {
+        name: name for name in Models(pipe, CHECKPOINTS).names
+    }
+
+
 def test_the_models_of_the_ready_comparisons_are_there(pipe):
     named = {half["model"] for ready in READY.values() for half in ready.halves if "model" in half}
     assert named <= set(Models(pipe, CHECKPOINTS).names)
