@@ -84,7 +84,7 @@ def build_demo(
             with gr.Column(elem_id="settings"):
                 gr.HTML(asset("picker/settings.html"), apply_default_css=False)
                 presets = share.preset_buttons(models.configs)
-                model = settings.model_choice(models.configs)
+                model = settings.model_choice(models)
                 with gr.Row(elem_id="seed"):
                     seed = settings.seed_number()
                     dice = gr.Button(text("settings.dice"), elem_id="dice")

@@ -1,5 +1,6 @@
 """The bundled weights draw what they are asked for."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,9 @@ import torch
 from ddpm import Evaluator, Pipeline, labels
 from ddpm.demo.compare.compare import READY
 from ddpm.demo.models import Models
+from ddpm.demo.texts import LANGUAGES, TEXTS
 from ddpm.evaluator import topk_accuracy
+from ddpm.networks.staged import Staged
 from training.specs import draw_spec
 
 CHECKPOINTS = Path(__file__).parents[1] / "checkpoints"
@@ -49,6 +52,25 @@ def test_a_bundled_model_bears_the_name_of_its_folder(pipe):
     assert {name: config.name for name, config in Models(pipe, CHECKPOINTS).configs.items()} == {
         name: name for name in Models(pipe, CHECKPOINTS).names
     }
+
+
+def bundled() -> list[str]:
+    return sorted(path.parent.name for path in CHECKPOINTS.glob("*/config.json") if path.parent.name != "evaluator")
+
+
+@pytest.mark.parametrize("name", bundled())
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_says_what_a_bundled_model_is(name, language):
+    words = TEXTS[language][f"models.{name}"]
+    network = Pipeline.from_pretrained(CHECKPOINTS / name, device="cpu").network
+    [millions] = re.findall(r"(\d+\.\d) (?:million|百萬)", words)
+    parts = list(network.stages) if isinstance(network, Staged) else [network]
+    for part in parts:
+        assert f"{sum(p.numel() for p in part.parameters()) / 1e6:.1f}" == millions
+
+
+def test_the_page_speaks_of_no_other_model():
+    assert {key.split(".")[1] for key in TEXTS["en"] if key.startswith("models.")} == set(bundled())
 
 
 def test_the_models_of_the_ready_comparisons_are_there(pipe):

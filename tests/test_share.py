@@ -42,6 +42,18 @@ def choose_model(page: Page, name: str) -> None:
         page.get_by_role("option", name=name, exact=True).click()
 
 
+@pytest.mark.everywhere
+def test_a_line_says_what_the_chosen_model_is(page: Page) -> None:
+    line = page.locator("#settings .about-model p")
+    expect(line).to_be_hidden()  # the page's own is not one of the project's
+    choose_model(page, "report-taught")
+    expect(line).to_contain_text("the course report that this page grew from")
+    choose_model(page, "fast")
+    expect(line).to_contain_text("four steps")
+    page.get_by_role("link", name="中文").click()
+    expect(line).to_contain_text("四步")
+
+
 def draw(page: Page, *labels: str) -> None:
     tick(page, *labels)
     generate(page).click()

@@ -51,16 +51,20 @@ class Models:
         self._loaded = {own.config.name: own}
         self._folders: dict[str, Path] = {}
         self.configs: dict[str, ModelConfig] = {own.config.name: own.config}
+        self.bundled: dict[str, str] = {}
+        """The names of those that come with the project, and of their folders."""
         for path in _bundled(folder) if folder else ():
             try:
                 config = checkpoint.read_config(path)
             except checkpoint.CheckpointError as error:
                 log.warning("a bundled model is left out: %s", error)
                 continue
+            name = own.config.name
             if config != own.config:
                 name = path.name if path.name not in self.configs else f"{path.name} (bundled)"
                 self._folders[name] = path
                 self.configs[name] = config
+            self.bundled[name] = path.name
 
     @property
     def names(self) -> Sequence[str]:

@@ -189,7 +189,7 @@ def _side(name: str, models: Models, guidance: float) -> dict[str, gr.components
     own = models.configs[models.names[0]]
     with gr.Column(elem_classes=["compare-side", f"side-{name.lower()}"], min_width=120):
         gr.HTML(f'<h3><span class="letter">{name}</span></h3>', apply_default_css=False)
-        model = model_choice(models.configs)
+        model = model_choice(models)
         with gr.Row(elem_classes=["choices"]):
             sampler = gr.Dropdown(SAMPLER_CHOICES, value=own.sampler, label=text("settings.sampler"))
             steps = gr.Number(own.steps, label=text("settings.steps"))

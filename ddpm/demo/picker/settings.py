@@ -7,7 +7,9 @@ from typing import Any
 import gradio as gr
 
 from ddpm.checkpoint import ModelConfig
-from ddpm.demo.texts import text
+from ddpm.demo.adapter.page import part
+from ddpm.demo.models import Models
+from ddpm.demo.texts import TEXTS, text
 
 Configs = Mapping[str, ModelConfig]
 """Of the models that can be chosen, by their names; the first is the page's own."""
@@ -25,17 +27,18 @@ def seed_number() -> gr.Number:
     return gr.Number(0, label=text("settings.seed"), info=text("settings.seed_info"), precision=0)
 
 
-def model_choice(configs: Configs) -> gr.Dropdown:
-    """Offer the models, where there are several; see `suiting`."""
-    names = list(configs)
-    return gr.Dropdown(
-        names,
-        value=names[0],
-        label=text("settings.model"),
-        info=text("settings.model_info"),
-        visible=len(names) > 1,
-        elem_classes=["model"],
+def model_choice(models: Models) -> gr.Dropdown:
+    """Offer the models, where there are several, with a line on the chosen one; see `suiting`."""
+    names = models.names
+    several = len(names) > 1
+    choice = gr.Dropdown(
+        list(names), value=names[0], label=text("settings.model"), visible=several, elem_classes=["model"]
     )
+    known = {name: f"models.{folder}" for name, folder in models.bundled.items() if f"models.{folder}" in TEXTS["en"]}
+    template = '<p class="info-text"></p>'
+    line = part("about", known.get(names[0]), template, visible=several, elem_classes=["about-model"], label="About it")
+    choice.change(None, choice, line, js=f"(name) => ({json.dumps(known)})[name] ?? null")
+    return choice
 
 
 def suiting(configs: Configs) -> str:

@@ -4,6 +4,7 @@ import * as stage from "../draw/stage.js";
 import * as edit from "../edit/edit.js";
 import * as gallery from "../gallery/gallery.js";
 import * as lesson from "../lesson/lesson.js";
+import * as about from "../picker/about.js";
 import * as examples from "../picker/examples.js";
 import * as live from "../picker/live.js";
 import * as selection from "../picker/selection.js";
@@ -14,6 +15,7 @@ import { openTabs } from "./sight.js";
 import * as values from "./values.js";
 
 const PARTS = {
+  about,
   compare,
   edit,
   examples,

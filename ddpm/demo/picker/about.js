@@ -1,0 +1,9 @@
+// A line on the chosen model; its value is the name of the text, or null.
+import { say } from "../shared/texts.js";
+
+export function mount(element, page) {
+  const line = element.querySelector("p");
+  const show = () => say(line, page.value);
+  page.changed(show);
+  show();
+}
