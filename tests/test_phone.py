@@ -32,6 +32,28 @@ def test_nothing_sticks_out(page: Page, width: int) -> None:
     assert page.evaluate(STICKS_OUT) == []
 
 
+# Where a thumb of 18 pixels around the middle of a slider is cut off by a box that it is in.
+CUT = """() => [...document.querySelectorAll("#bench input[type=range]")].filter((slider) => {
+    const { width, top, bottom } = slider.getBoundingClientRect();
+    if (!width) return false;
+    const middle = (top + bottom) / 2;
+    for (let box = slider.parentElement; box; box = box.parentElement) {
+        const edge = box.getBoundingClientRect();
+        if (getComputedStyle(box).overflowY !== "visible" && (edge.top > middle - 9 || edge.bottom < middle + 9)) return true;
+    }
+}).length"""
+
+
+@pytest.mark.everywhere
+def test_the_thumb_of_a_slider_is_whole(page: Page) -> None:
+    page.set_viewport_size(PHONE)
+    unfold(page)
+    assert page.evaluate(CUT) == 0
+    page.get_by_role("tab", name="Compare").click()
+    expect(page.locator("#compare-sides input[type=range]").first).to_be_visible()
+    assert page.evaluate(CUT) == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (360, 740), (844, 390), (768, 1024)])
 @pytest.mark.everywhere
