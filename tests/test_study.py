@@ -33,12 +33,12 @@ def test_every_row_differs_from_the_report_in_what_it_says():
 
 
 def test_only_the_reports_network_takes_the_sizes():
-    assert study.config_of("report-deeper", 16, 4, 8, 100).options == {"levels": 4, "width": 16, "patch": 4}
-    assert study.config_of("report-deeper", 16, 4, 8, 100).batch == 8
-    taught = study.config_of("report-deeper", 16, 4, 8, 100, taught=True)
+    assert study.row_config("report-deeper", 16, 4, 8, 100).options == {"levels": 4, "width": 16, "patch": 4}
+    assert study.row_config("report-deeper", 16, 4, 8, 100).batch == 8
+    taught = study.row_config("report-deeper", 16, 4, 8, 100, taught=True)
     assert (taught.taught, taught.muon, taught.options["levels"]) == (2.5, 2e-3, 4)
-    assert study.config_of("default", 16, 4, 8, 100, taught=True) == study.config_of("default", 16, 4, 8, 100)
-    assert study.config_of("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
+    assert study.row_config("default", 16, 4, 8, 100, taught=True) == study.config_of("default", 16, 4, 8, 100)
+    assert study.row_config("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 
 @pytest.mark.slow
@@ -97,7 +97,7 @@ def test_a_row_trains_on_the_labs_own_folder(tmp_path):
     for name in ("a.png", "b.png"):
         Image.new("RGB", (320, 240), (100, 20, 30)).save(tmp_path / name)
     (tmp_path / "train.json").write_text('{"a.png": ["red cube"], "b.png": ["cyan sphere", "gray cube"]}')
-    train(study.config_of("report", 8, 1, 2, 8), f"iclevr:{tmp_path}", tmp_path / "run")
+    train(study.row_config("report", 8, 1, 2, 8), f"iclevr:{tmp_path}", tmp_path / "run")
     assert Pipeline.from_pretrained(tmp_path / "run" / "checkpoint").config.training["images_seen"] == 8
 
 

@@ -50,7 +50,7 @@ SHEET = (
 )
 
 
-def config_of(row: str, width: int, patch: int, batch: int, images: int, taught: bool = False) -> TrainConfig:
+def row_config(row: str, width: int, patch: int, batch: int, images: int, taught: bool = False) -> TrainConfig:
     """The row's preset for a number of images; the default model as it is.
 
     The report's systems at these sizes, `taught` or as their presets have it.
@@ -201,7 +201,7 @@ def main(arguments: list[str] | None = None) -> None:
             labels.read_spec(spec)
         for row in args.row or ROWS:
             folder = args.out / row
-            config = config_of(row, args.width, args.patch, args.batch, args.images, bool(args.teacher))
+            config = row_config(row, args.width, args.patch, args.batch, args.images, bool(args.teacher))
             train(config, args.data, folder, resume=True, teacher=args.teacher)
             if (folder / "figures.json").exists():
                 continue
