@@ -37,7 +37,7 @@ def test_only_the_reports_network_takes_the_sizes():
     assert study.row_config("report-deeper", 16, 4, 8, 100).batch == 8
     taught = study.row_config("report-deeper", 16, 4, 8, 100, taught=True)
     assert (taught.taught, taught.muon, taught.options["levels"]) == (2.5, 2e-3, 4)
-    assert study.row_config("default", 16, 4, 8, 100, taught=True) == study.config_of("default", 16, 4, 8, 100)
+    assert study.row_config("default", 16, 4, 8, 100, taught=True) == study.row_config("default", 16, 4, 8, 100)
     assert study.row_config("default", 16, 4, 8, 100) == study.replace(PRESETS["default"], images=100)
 
 
