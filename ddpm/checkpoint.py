@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from safetensors.torch import save as to_bytes
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from ddpm.denoiser import PARAMETERISATIONS, Parameterisation
 from ddpm.hub import CONFIG, WEIGHTS
@@ -112,10 +113,10 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     if broken := not_finite(weights):
         raise CheckpointError(f"{folder / WEIGHTS}: {broken} holds NaN or infinite values")
     try:
-        with torch.device("meta"):  # costs no memory, whatever size the options ask for
+        with _Unset(), torch.device("meta"):  # costs no memory, whatever size the options ask for
             needed = _size(build(config.network, config.options).state_dict())
-        fits = needed <= 8 * _size(weights)
-        network = build(config.network, config.options) if fits else None
+        with _Unset():
+            network = build(config.network, config.options) if needed <= 8 * _size(weights) else None
     except ValueError as error:
         raise CheckpointError(f"{folder / CONFIG}: {error}") from error
     misfit = f"{folder / WEIGHTS}: does not fit the network of {CONFIG}"
@@ -126,6 +127,18 @@ def load(folder: str | os.PathLike[str], device: str | torch.device = "cpu") -> 
     except RuntimeError as error:
         raise CheckpointError(f"{misfit}: {error}") from error
     return network.to(device).eval(), config
+
+
+class _Unset(TorchFunctionMode):
+    """Leaves new weights as they come: they are about to be read, and to set them on "meta" imports 30 MB."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(func, "__module__", None) == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        return (torch.empty if func is torch.randn else func)(*args, **kwargs)
 
 
 def _size(state: Mapping[str, Tensor]) -> int:

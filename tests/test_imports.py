@@ -23,3 +23,15 @@ def test_library_and_commands_load_no_library_that_they_do_not_use() -> None:
     """
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_model_is_loaded_without_the_compiler_of_torch() -> None:
+    code = """if True:
+        import sys
+        from ddpm import checkpoint
+        checkpoint.load("checkpoints/default")
+        loaded = [name for name in ("sympy", "torch._dynamo") if name in sys.modules]
+        assert not loaded, f"it loads {loaded}, 30 MB and more"
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -39,7 +39,8 @@ CUT = """() => [...document.querySelectorAll("#bench input[type=range]")].filter
     const middle = (top + bottom) / 2;
     for (let box = slider.parentElement; box; box = box.parentElement) {
         const edge = box.getBoundingClientRect();
-        if (getComputedStyle(box).overflowY !== "visible" && (edge.top > middle - 9 || edge.bottom < middle + 9)) return true;
+        const hides = getComputedStyle(box).overflowY !== "visible";
+        if (hides && (edge.top > middle - 9 || edge.bottom < middle + 9)) return true;
     }
 }).length"""
 
