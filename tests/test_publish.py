@@ -1,5 +1,8 @@
 """`training.publish`: what a Space is made of, what the Hub is asked for, and what is said where it refuses."""
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -65,6 +68,25 @@ def test_a_space_holds_what_the_app_runs_on_and_nothing_else() -> None:
     outside = {"app.py", "requirements.txt", "LICENSE"}
     assert all(name in outside or name.split("/")[0] in ("ddpm", "checkpoints") for name in files)
     assert not any("__pycache__" in name or name.endswith(".md") for name in files)
+    package = {
+        file.as_posix() for file in Path("ddpm").rglob("*") if file.is_file() and "__pycache__" not in file.parts
+    }
+    assert package <= set(files)
+
+
+def test_the_page_is_built_from_the_files_of_a_space_alone(tmp_path: Path) -> None:
+    for name, file in space("me/scenes", "cpu").files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(file, tmp_path / name)
+    code = """if True:
+        import app
+        from ddpm import Evaluator, Pipeline
+        pipeline = Pipeline.from_pretrained("checkpoints/default", "cpu")
+        app.build_demo(pipeline, Evaluator.from_pretrained("checkpoints/evaluator", "cpu"))
+        assert app.__file__.startswith(__import__("os").getcwd()), app.__file__
+    """
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
 
 
 def test_zerogpu_gets_a_torch_that_it_runs() -> None:

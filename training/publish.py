@@ -33,7 +33,7 @@ ZERO_TORCH = "torch>=2.8,<2.12"
 """ZeroGPU runs torch 2.8 to 2.11."""
 
 SERVED = ("app.py", "requirements.txt", "LICENSE")
-PACKAGE_SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".svg", ".typed"}
+PACKAGE_SUFFIXES = {".py", ".html", ".css", ".js", ".json", ".svg", ".png"}
 CHECKPOINT_FILES = {"config.json", "model.safetensors", "figures.json"}
 
 ISOLATED = {
