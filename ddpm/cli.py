@@ -63,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
         const=True,
         default=False,
         metavar="OUT",
-        help="all 24 probabilities of each picture, or the scores, as JSON; printed, or written to OUT.json",
+        help="all 24 probabilities of each picture, or the scores, as JSON; printed, or written to OUT",
     )
     command.set_defaults(work=commands.evaluate)
     _add_evaluator(command)

@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from ddpm.evaluator import Evaluator, predicted_labels
 from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.export import write_file, write_gif, write_mp4
 from ddpm.labels import LABEL_ID, LABELS, check, read_spec
-from ddpm.pictures import cut, in_natural_order, open_picture, read_picture
+from ddpm.pictures import SUFFIXES, cut, grid_of, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Pipeline
 from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory
@@ -54,7 +53,7 @@ def trajectory(args: argparse.Namespace) -> None:
 
 def evaluate(args: argparse.Namespace) -> None:
     """Print what the evaluator sees in each picture, or with a spec how well they show what was requested."""
-    if isinstance(args.json, str) and not args.json.endswith(".json"):  # a picture that follows the bare option
+    if isinstance(args.json, str) and _shows(Path(args.json)):  # a picture that follows the bare option
         args.pictures, args.json = [Path(args.json), *args.pictures], True
     if not args.pictures:
         raise ValueError("no picture: name at least one file or folder")
@@ -62,23 +61,27 @@ def evaluate(args: argparse.Namespace) -> None:
     if out is not None and not out.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
     if args.spec is not None:
-        report = _score(args)
+        report, whole = _score(args), True
         if not args.json or out is not None:
             print(scores.table([report]))
     else:
-        report = _name(args)
+        report, whole = _name(args)
     if args.json:
         text = json.dumps(report, indent=2) + "\n"
         if out is None:
             print(text, end="")
         else:
             write_file(out, lambda part: part.write_text(text, encoding="utf-8"))
-    if args.spec is None and len(report) < len(args.pictures):
+    if not whole:
         raise Unfinished
 
 
-def _name(args: argparse.Namespace) -> dict[str, Any]:
-    """Print the labels of each picture, and return them with all probabilities; failures are named."""
+def _shows(path: Path) -> bool:
+    return path.suffix.lower() in SUFFIXES or path.is_dir()
+
+
+def _name(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:
+    """Print the labels of each picture, and return them with all probabilities, and whether no picture failed."""
     evaluator = _evaluator(args)
     reports = {}
 
@@ -92,9 +95,12 @@ def _name(args: argparse.Namespace) -> dict[str, Any]:
             seen = [f"{label} {p[0, LABEL_ID[label]]:.2f}" for label in predicted_labels(p)[0]]
             print(f"{path}: {', '.join(seen) or 'nothing'}")
 
-    with suppress(Unfinished):
-        _each(judge, ((path,) for path in args.pictures))
-    return reports
+    files = [file for path in args.pictures for file in (in_natural_order(path) if path.is_dir() else [path])]
+    try:
+        _each(judge, ((file,) for file in files))
+    except Unfinished:
+        return reports, False
+    return reports, True
 
 
 def _score(args: argparse.Namespace) -> dict[str, Any]:
@@ -109,10 +115,11 @@ def _score(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(f"{place} holds {len(files)} pictures, and {args.spec} {len(scenes)} scenes")
         images = torch.cat([read_picture(file) for file in files])
     else:
-        images = cut(open_picture(place))
-        if len(images) < len(scenes):
+        images = cut(picture := open_picture(place))
+        columns, rows, _ = grid_of(picture) or (1, 1, 0)
+        if -(-len(scenes) // columns) != rows:  # its last row may end early
             raise ValueError(f"{place} shows {len(images)} pictures, and {args.spec} holds {len(scenes)} scenes")
-        images = images[: len(scenes)]  # the last row of a sheet may end early
+        images = images[: len(scenes)]
     evaluator = _evaluator(args)
     return {"spec": str(args.spec), "pictures": str(place), **scores.judge(evaluator, images[None], scenes)}
 
@@ -161,6 +168,8 @@ def _evaluator(args: argparse.Namespace) -> Evaluator:
 def _draw(args: argparse.Namespace) -> Trajectory:
     scene = check(args.labels)
     pipe = _pipeline(args.checkpoint)
+    if args.evaluator is not None and args.evaluator_guidance is None:
+        raise ValueError("--evaluator steers the drawing, which needs --evaluator-guidance SCALE")
     if args.evaluator_guidance is not None:
         pipe = pipe.steered(EvaluatorGuidance(_evaluator(args), args.evaluator_guidance))
     return _run(pipe, scene, args.seed, pipe.settings(args.sampler, args.steps, args.guidance))
@@ -169,7 +178,7 @@ def _draw(args: argparse.Namespace) -> Trajectory:
 def _run(pipe: Pipeline, scene: Sequence[str], seed: int, settings: Settings) -> Trajectory:
     steps = pipe.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
     progress = tqdm(steps, total=settings.steps, unit="step", disable=None)  # None: only on a terminal
-    return Trajectory.collect(progress, [scene], seed, settings)
+    return Trajectory.collect(progress, [scene], seed, settings, pipe.recipe_name)
 
 
 def _write(files: Iterable[tuple[Path, Writer]]) -> None:

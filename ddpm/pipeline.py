@@ -190,6 +190,12 @@ class Pipeline:
     def _fastest(self) -> Network:
         return self.network if self._way.backend is None else self._way.backend.current()
 
+    @property
+    def recipe_name(self) -> str | None:
+        """What a recipe calls this model (`ddpm.recipe`): None for the default, and a page's own, unless steered."""
+        name = None if self.config.name == "default" else self.config.name
+        return name if self._steering is None else f"{self.config.name}, steered"
+
     def settings(self, sampler: str | None = None, steps: int | None = None, guidance: float | None = None) -> Settings:
         """Return the settings that these arguments mean, with the model's own for None. Raises ValueError."""
         own = self.config
@@ -254,7 +260,7 @@ class Pipeline:
         from ddpm.trajectory import Trajectory
 
         run = self.stream(scenes, seed, sampler, steps, guidance)
-        return Trajectory.collect(run, scenes, int(seed), self.settings(sampler, steps, guidance))
+        return Trajectory.collect(run, scenes, int(seed), self.settings(sampler, steps, guidance), self.recipe_name)
 
     def noise(self, seeds: Sequence[int]) -> Tensor:
         """Return the noise that `stream` starts from for each seed: float32 (N, 3, 64, 64), on the CPU."""

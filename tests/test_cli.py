@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import numpy as np
 import pytest
@@ -61,6 +63,25 @@ def test_a_scene_is_drawn_with_its_film_and_its_data(model, tmp_path, capsys):
         assert (data["seeds"].tolist(), data["sampler"], data["steps"], data["guidance"]) == ([7], "dpm++", 4, 1.5)
 
 
+def test_a_file_names_the_model_that_drew_it(model, evaluator, tmp_path):
+    png, npz = tmp_path / "scene.png", tmp_path / "scene.npz"
+    arguments = ["generate", "red cube", "--checkpoint", model, "--out", str(png), "--npz", str(npz)]
+
+    def named() -> tuple[list[str], str]:
+        with Image.open(png) as picture, np.load(npz) as data:
+            return parse_qs(picture.info["ddpm"]).get("model", []), str(data["model"])
+
+    assert main(arguments) == 0
+    assert named() == (["tiny"], "tiny")
+    assert main([*arguments, "--evaluator", evaluator, "--evaluator-guidance", "1"]) == 0
+    assert named() == (["tiny, steered"], "tiny, steered")  # no page draws it again
+    pipe = Pipeline.from_pretrained(model)
+    default = Pipeline(pipe.network, replace(pipe.config, name="default"))
+    default.trajectory([["red cube"]]).save_png(png)
+    with Image.open(png) as picture:
+        assert "model" not in parse_qs(picture.info["ddpm"])
+
+
 def test_settings_default_to_the_model_s(model, tmp_path):
     out = str(tmp_path / "scene.npz")
     main(["generate", "red cube", "--out", str(tmp_path / "scene.png"), "--npz", out, "--checkpoint", model])
@@ -115,6 +136,23 @@ def test_pictures_are_evaluated(evaluator, tmp_path, capsys):
     assert output.err.count("ddpm: error: ") == 2
 
 
+def test_the_pictures_of_a_folder_are_named(evaluator, drawn, capsys):
+    folder = drawn / "drawn"
+    assert main(["evaluate", str(folder), "--evaluator", evaluator]) == 0
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()] == [
+        str(folder / f"{i}.png") for i in range(11)
+    ]
+    (drawn / "empty").mkdir()
+    assert main(["evaluate", str(drawn / "empty"), "--evaluator", evaluator]) == 2
+    assert "there is no picture in it" in capsys.readouterr().err
+
+
+def test_a_picture_that_is_named_twice_is_no_failure(evaluator, drawn, capsys):
+    picture = str(drawn / "drawn" / "0.png")
+    assert main(["evaluate", picture, picture, "--evaluator", evaluator]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 @pytest.fixture
 def drawn(tmp_path):
     """A folder of eleven gray pictures, the same as a sheet, and a spec of eleven scenes."""
@@ -149,7 +187,11 @@ def test_scores_can_be_written_to_a_file(evaluator, drawn, capsys):
     assert main([*arguments, "--json", str(drawn / "scores.json")]) == 0
     assert json.loads((drawn / "scores.json").read_text())["images"] == 11
     assert "spec.json" in capsys.readouterr().out
+    for _ in range(2):  # whatever its ending, also where it is there already
+        assert main([*arguments, "--json", str(drawn / "scores")]) == 0
+    assert json.loads((drawn / "scores").read_text())["images"] == 11
     picture = str(drawn / "drawn" / "0.png")
+    capsys.readouterr()
     assert main(["evaluate", "--json", picture, "--evaluator", evaluator]) == 0
     assert list(json.loads(capsys.readouterr().out)) == [picture]
 
@@ -160,6 +202,7 @@ def test_scores_can_be_written_to_a_file(evaluator, drawn, capsys):
         (["drawn", "sheet.png"], "--spec scores one folder or one sheet, not 2 files"),
         (["drawn/0.png"], "a picture of 64x64 is not a sheet"),
         (["fewer"], "holds 1 pictures, and"),
+        (["more.png"], "shows 24 pictures, and"),
         ([], "no picture: name at least one"),
         (["absent"], "absent"),
     ],
@@ -167,6 +210,7 @@ def test_scores_can_be_written_to_a_file(evaluator, drawn, capsys):
 def test_what_cannot_be_scored_is_said(evaluator, drawn, capsys, places, message):
     (drawn / "fewer").mkdir()
     Image.new("RGB", (64, 64)).save(drawn / "fewer" / "0.png")
+    sheet(torch.zeros(24, 3, 64, 64)).save(drawn / "more.png")
     places = [str(drawn / place) for place in places]
     assert main(["evaluate", *places, "--spec", str(drawn / "spec.json"), "--evaluator", evaluator]) == 2
     error = capsys.readouterr().err
