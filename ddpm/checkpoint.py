@@ -26,6 +26,10 @@ PATIENCE = 2.0
 """Seconds for which a file is waited for that cannot be replaced; virus scanners hold new files for a moment."""
 
 
+DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError)
+"""What `torch.load` raises, beside UnpicklingError, where a file is damaged or something else."""
+
+
 class CheckpointError(ValueError):
     """A checkpoint that is missing, damaged or not what its config says; the message names the file."""
 

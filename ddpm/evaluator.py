@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, devices, hub
 from ddpm.backends import Inputs, Switching, openvino
-from ddpm.checkpoint import not_finite
+from ddpm.checkpoint import DAMAGED, not_finite
 from ddpm.counting import COUNTER, CountHead, Look
 from ddpm.labels import LABELS, NUM_LABELS
 
@@ -205,7 +205,7 @@ def _read_lab_file(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError:
         reason = "damaged, or it holds Python objects, which are not loaded since they could run code"
         raise EvaluatorError(f"{path} is not a file of plain weights: it is {reason}") from None
-    except (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError):
+    except DAMAGED:
         raise EvaluatorError(f"{path} is not a file of weights that torch.save wrote") from None
     states = [content, *(content.get(key) for key in STATE_KEYS)] if isinstance(content, Mapping) else []
     for state in states:

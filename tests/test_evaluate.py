@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
 from ddpm import Pipeline, checkpoint, labels, scores
 from ddpm.cli import main
@@ -149,6 +150,15 @@ def test_wrong_arguments_are_refused(
     with pytest.raises(SystemExit):
         run(work, *arguments)
     assert arguments[0] in capsys.readouterr().err
+
+
+def test_renders_with_a_label_twice_are_refused(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (work / "twice" / "images").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(work / "twice" / "images" / "a.png")
+    (work / "twice" / "labels.json").write_text('{"a.png": ["red cube", "red cube"]}')
+    with pytest.raises(SystemExit):
+        run(work, "--renders", str(work / "twice"))
+    assert "shows labels twice" in capsys.readouterr().err
 
 
 def test_mistakes_in_files_are_named_before_anything_is_drawn(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

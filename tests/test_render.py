@@ -122,6 +122,7 @@ def test_a_repeated_label_stands_twice_in_the_label_file(tmp_path):
         (("--count", "1", "--in-sight", "1"), "from 0 to 0.95"),
         (("--count", "1", "--repeats", "1.5"), "--repeats must be from 0 to 1"),
         (("--count", "1", "--repeats", "0.5", "--counts", "1", "3"), "two objects in each scene, --counts has 1"),
+        (("--scenes", "a.json", "--in-sight", "0.9", "--seed", "1"), "--seed, --in-sight: for random scenes alone"),
     ],
 )
 def test_command_line_names_a_bad_argument(tmp_path, option, message):

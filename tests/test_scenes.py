@@ -128,10 +128,13 @@ def test_read_scenes(tmp_path):
         json.dumps([entry(), entry(jitter={})]),
         json.dumps([entry(), entry(file="../a.png")]),
         json.dumps([entry(), 3]),
+        json.dumps([entry(), entry(objects=[{"label": "red cube", "x": 10**400, "y": 0, "theta": 0}])]),
+        "[" * 100_000,
+        "[]",
     ],
 )
 def test_a_malformed_scene_file_is_named(tmp_path, content):
     path = tmp_path / "scenes.json"
     path.write_text(content)
-    with pytest.raises(ValueError, match=r"scenes\.json.*(JSON|list|scene 1)"):
+    with pytest.raises(ValueError, match=r"scenes\.json.*(JSON|list|scene 1|no scene)"):
         read_scenes(path)

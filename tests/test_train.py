@@ -260,9 +260,10 @@ def test_a_run_from_before_a_choice_was_there_goes_on(data, tmp_path):
 def test_a_damaged_state_is_named(data, tmp_path):
     train(TINY, data, tmp_path)
     whole = (tmp_path / "state.pt").read_bytes()
-    (tmp_path / "state.pt").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match=r"state\.pt cannot be read"):
-        train(TINY, data, tmp_path, resume=True)
+    for content in (whole[: len(whole) // 2], b"hi there\n", b""):
+        (tmp_path / "state.pt").write_bytes(content)
+        with pytest.raises(ValueError, match=r"state\.pt cannot be read: it is damaged"):
+            train(TINY, data, tmp_path, resume=True)
     torch.save({"network": {}}, tmp_path / "state.pt")
     with pytest.raises(ValueError, match=r"state\.pt is not the state of a training"):
         train(TINY, data, tmp_path, resume=True)

@@ -37,6 +37,14 @@ def test_training_writes_an_evaluator_that_says_how_it_was_made_and_can_go_on(tm
     assert Evaluator.from_pretrained(second, device="cpu").config.training["init"] == made
 
 
+def test_a_place_that_is_no_folder_is_refused_before_the_training(tmp_path: Path, capsys) -> None:
+    write_data(tmp_path, 6)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit):
+        train_evaluator.main(["--data", str(tmp_path), "--out", str(tmp_path / "file"), "--minutes", "60"])
+    assert str(tmp_path / "file") in capsys.readouterr().err
+
+
 def test_training_takes_several_folders_and_files_of_predictions(tmp_path: Path) -> None:
     for name in ("one", "two"):
         (tmp_path / name).mkdir()

@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args(arguments)
     # Odd sequences were not used for fitting; the last picture of a sequence has most objects
-    held_out = {name: s for name, s in read_scenes(args.reference / "scenes.json").items() if int(name[4:9]) % 2}
+    try:
+        scenes = read_scenes(args.reference / "scenes.json")
+    except ValueError as error:
+        parser.error(str(error))
+    held_out = {name: scene for name, scene in scenes.items() if int(name[4:9]) % 2}
     names = [name for name, scene in held_out.items() if len(scene.objects) == 4][:COLUMNS]
     ours = render([held_out[name] for name in names]).permute(0, 2, 3, 1).numpy()
     frames = [Image.open(args.reference / "frames" / name).convert("RGB") for name in names]

@@ -61,7 +61,9 @@ def main(arguments: list[str] | None = None) -> None:
         if args.evaluator_guidance is not None:
             pipe = pipe.steered(EvaluatorGuidance(evaluator, args.evaluator_guidance))
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
-        renders = dataset.load(args.renders) if args.renders else None
+        renders = dataset.load_counts(args.renders) if args.renders else None
+        if renders and (renders[1] > 1).any():
+            raise ValueError(f"{args.renders} shows labels twice (render --repeats): exact match asks for each once")
         names = [Path(path).stem for path in specs]
         if args.images and len(set(names)) < len(names):
             raise ValueError(
@@ -93,8 +95,8 @@ def main(arguments: list[str] | None = None) -> None:
         return
     report = {"checkpoint": args.checkpoint, "evaluator": args.evaluator, "device": str(pipe.device), "specs": results}
     if renders is not None:
-        images, conditions = renders
-        scenes = [labels.decode(row) for row in conditions]
+        images, counts = renders
+        scenes = [labels.decode(row) for row in counts]
         report["renders"] = {"data": args.renders, **judge(evaluator, dataset.to_float(images)[None], scenes)}
     if args.images:
         pipe.trajectory([DENOISING_SCENE], **asdict(settings)).save_strip(args.images / "denoising.png")

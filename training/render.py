@@ -154,6 +154,10 @@ def main(arguments: list[str] | None = None) -> None:
     size = batch_size(device)
     chunks: list[tuple[Sequence[str], Callable[[], list[Scene]]]] = []
     if args.scenes:
+        options = ("seed", "counts", "in_sight", "repeats")
+        if unused := [name for name in options if getattr(args, name) != parser.get_default(name)]:
+            flags = ", ".join("--" + name.replace("_", "-") for name in unused)
+            parser.error(f"{flags}: for random scenes alone; --scenes has everything in its file")
         try:
             given = read_scenes(args.scenes)
         except (OSError, ValueError) as error:

@@ -73,6 +73,9 @@ def train(
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
+    if dataset.is_lab(data) and (config.layout or config.focus):
+        print(f"{data} has no layouts: the layout loss and the weights of pixels near objects are left out")
+        config = replace(config, layout=0.0, focus=0.0)
     on_cpu = not torch.cuda.is_available()  # without it, accelerate lets each process train a network of its own
     precision = "bf16" if has_native_bf16(PartialState(cpu=on_cpu).device) else "no"
     accelerator = Accelerator(cpu=on_cpu, mixed_precision=precision)
@@ -238,9 +241,6 @@ def main(arguments: list[str] | None = None) -> None:
     )
     args = parser.parse_args(arguments)
     config = config_of(args, parser, PRESETS)
-    if dataset.is_lab(args.data) and (config.layout or config.focus):
-        print(f"{args.data} has no layouts: the layout loss and the weights of pixels near objects are left out")
-        config = replace(config, layout=0.0, focus=0.0)
     try:
         train(config, args.data, args.out, args.minutes, args.resume, args.init, args.teacher)
     except (OSError, ValueError) as error:

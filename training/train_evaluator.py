@@ -134,6 +134,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         train, held_out = read(args.data, args.predictions)
         before = Evaluator.from_pretrained(args.init, device) if args.init else None
+        args.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(

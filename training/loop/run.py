@@ -35,8 +35,8 @@ def read_state(path: Path) -> dict[str, Any]:
     """What `train` saved. Raises ValueError naming the file where it is damaged or something else."""
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from error
+    except (*checkpoint.DAMAGED, pickle.UnpicklingError) as error:
+        raise ValueError(f"{path} cannot be read: it is damaged or something else ({error!r})") from error
     names = {"network", "optimizer", "ema", "seen", "pictures", "config"}
     if not isinstance(state, dict) or names - state.keys():
         raise ValueError(f"{path} is not the state of a training: it must hold {', '.join(sorted(names))}")

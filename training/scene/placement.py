@@ -102,10 +102,12 @@ def read_scenes(path: str | Path) -> dict[str, Scene]:
     path = Path(path)
     try:
         entries = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(entries, list):
         raise ValueError(f"{path}: expected a list of scenes, got {type(entries).__name__}")
+    if not entries:
+        raise ValueError(f"{path}: holds no scene")
     scenes = {}
     for index, entry in enumerate(entries):
         try:
@@ -124,7 +126,7 @@ def read_scenes(path: str | Path) -> dict[str, Scene]:
                 raise ValueError("a lamp's jitter must be three numbers")
             if Path(name).name != name or not name.endswith(".png"):
                 raise ValueError(f"file must be the plain name of a .png, got {name!r}")
-        except (LabelError, ValueError, KeyError, TypeError) as error:
+        except (LabelError, ValueError, KeyError, TypeError, OverflowError) as error:
             raise ValueError(f"{path}: scene {index}: {type(error).__name__}: {error}") from error
         scenes[name] = Scene(objects, jitter)  # type: ignore[arg-type]
     return scenes
