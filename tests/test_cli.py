@@ -253,6 +253,8 @@ def test_two_settings_are_compared_side_by_side(model, evaluator, tmp_path, caps
         (["red cube", "--steps", "0"], "steps must be a whole number from 1 to 1000"),
         (["red cube", "--guidance", "nan"], "guidance must be a number from 0 to 20"),
         (["red cube", "--checkpoint", "absent"], "absent: there is no such checkpoint folder"),
+        (["red cube", "--evaluator", "absent"], "--evaluator steers the drawing, which needs --evaluator-guidance"),
+        (["red cube", "--evaluator", "absent", "--evaluator-guidance", "1"], "no evaluator: absent"),
     ],
 )
 def test_mistakes_are_explained_in_one_line(model, tmp_path, capsys, arguments, message):
