@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from tqdm import tqdm
 
 from ddpm import comparison, hub, scores
@@ -19,7 +20,7 @@ from ddpm.evaluator import Evaluator, predicted_labels
 from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.export import write_file, write_gif, write_mp4
 from ddpm.labels import LABEL_ID, LABELS, check, read_spec
-from ddpm.pictures import SUFFIXES, cut, grid_of, in_natural_order, open_picture, read_picture
+from ddpm.pictures import cut, grid_of, in_natural_order, open_picture, read_picture
 from ddpm.pipeline import Pipeline
 from ddpm.settings import Settings
 from ddpm.trajectory import Trajectory
@@ -77,7 +78,7 @@ def evaluate(args: argparse.Namespace) -> None:
 
 
 def _shows(path: Path) -> bool:
-    return path.suffix.lower() in SUFFIXES or path.is_dir()
+    return path.suffix.lower() in Image.registered_extensions() or path.is_dir()
 
 
 def _name(args: argparse.Namespace) -> tuple[dict[str, Any], bool]:

@@ -192,7 +192,7 @@ class Pipeline:
 
     @property
     def recipe_name(self) -> str | None:
-        """What a recipe calls this model (`ddpm.recipe`): None for the default, and a page's own, unless steered."""
+        """What a recipe (`ddpm.recipe`) calls this model: None for the default. No page knows a steered one."""
         name = None if self.config.name == "default" else self.config.name
         return name if self._steering is None else f"{self.config.name}, steered"
 

@@ -190,10 +190,13 @@ def test_scores_can_be_written_to_a_file(evaluator, drawn, capsys):
     for _ in range(2):  # whatever its ending, also where it is there already
         assert main([*arguments, "--json", str(drawn / "scores")]) == 0
     assert json.loads((drawn / "scores").read_text())["images"] == 11
-    picture = str(drawn / "drawn" / "0.png")
+    picture, film = str(drawn / "drawn" / "0.png"), str(drawn / "film.GIF")
+    Image.new("RGB", (64, 64)).save(film)
     capsys.readouterr()
     assert main(["evaluate", "--json", picture, "--evaluator", evaluator]) == 0
     assert list(json.loads(capsys.readouterr().out)) == [picture]
+    assert main(["evaluate", "--json", film, picture, "--evaluator", evaluator]) == 0  # it is not written over
+    assert list(json.loads(capsys.readouterr().out)) == [film, picture]
 
 
 @pytest.mark.parametrize(
