@@ -41,7 +41,7 @@ def test_a_place_that_is_no_folder_is_refused_before_the_training(tmp_path: Path
     write_data(tmp_path, 6)
     (tmp_path / "file").write_text("")
     with pytest.raises(SystemExit):
-        train_evaluator.main(["--data", str(tmp_path), "--out", str(tmp_path / "file"), "--minutes", "60"])
+        train_evaluator.main(["--data", str(tmp_path), "--out", str(tmp_path / "file"), "--minutes", "0.005"])
     assert str(tmp_path / "file") in capsys.readouterr().err
 
 
