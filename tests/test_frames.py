@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ddpm import Pipeline
 from ddpm.demo import frames
+from ddpm.demo.draw import remembered
 from ddpm.demo.draw import studio as handlers
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import gallery
@@ -157,7 +158,7 @@ def test_finished_runs_are_remembered_within_bounds(pipeline: Pipeline, monkeypa
     run = studio.trajectory(SCENE[::-1], 0, settings)  # the order of labels says nothing
     assert run is studio.trajectory(SCENE, 0, settings)
     torch.testing.assert_close(run.x0[-1], pipeline.generate([SCENE], 0, "ddim", 2, 1.0))
-    monkeypatch.setattr(handlers, "MEMORY", 2 * (run.x.nbytes + run.x0.nbytes))
+    monkeypatch.setattr(remembered, "MEMORY", 2 * (run.x.nbytes + run.x0.nbytes))
     for seed in (1, 2):
         studio.trajectory(SCENE, seed, settings)
     again = studio.trajectory(SCENE, 0, settings)
@@ -182,7 +183,7 @@ def test_a_stopped_run_is_remembered_as_far_as_it_went(pipeline: Pipeline) -> No
     views = studio.run(SCENE, 0, "ddim", 1000, 1.0)
     next(views)
     views.close()
-    (kept,) = studio._runs.values()
+    (kept,) = studio.remembered._runs.values()
     taken = len(kept.timesteps)
     assert 1 <= taken < 1000
     assert kept.x.untyped_storage().nbytes() == kept.x.nbytes  # not the room of a thousand steps
@@ -191,7 +192,7 @@ def test_a_stopped_run_is_remembered_as_far_as_it_went(pipeline: Pipeline) -> No
     assert part.timesteps == (1000,)
     more = studio.trajectory(SCENE, 0, settings, until=taken + 2)  # drawn anew
     torch.testing.assert_close(more.x0[:taken], kept.x0)
-    assert [*studio._runs.values()] == [more]
+    assert [*studio.remembered._runs.values()] == [more]
     for until in (0, 1001, 1.5):
         with pytest.raises(ValueError, match="until must be a whole number from 1 to 1000"):
             studio.trajectory(SCENE, 0, settings, until=until)

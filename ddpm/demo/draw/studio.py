@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -22,6 +20,7 @@ from ddpm.demo import frames
 from ddpm.demo.activity import waiting
 from ddpm.demo.checks import check_seed, judged, requested, whole
 from ddpm.demo.draw import stage
+from ddpm.demo.draw.remembered import About, Remembered
 from ddpm.demo.hosting.limits import Room, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import repeated
@@ -44,12 +43,6 @@ GLANCE_SHARE = 0.05
 
 LOOKS = 8
 """Pictures that are judged at once."""
-
-MEMORY = 2**25
-"""Bytes of finished runs that are remembered: a run of 25 steps takes 2.4 million."""
-
-_About = tuple[tuple[str, ...], int, Settings, str | None]
-"""What a run follows from: labels, seed, settings, and the model, None for the page's own."""
 
 Judge = Callable[[Tensor], Tensor]
 """Images (N, 3, 64, 64) -> probabilities (N, 24), as an `Evaluator` gives them; or with counts, as its `look` does."""
@@ -80,7 +73,7 @@ class Studio:
         self.room = Room(check)
         self.look = _alone(evaluator.look if isinstance(evaluator, Evaluator) else Look(evaluator, None))
         self.glance = _alone(glance or evaluator)
-        self._runs: OrderedDict[_About, Trajectory] = OrderedDict()
+        self.remembered = Remembered()
         self._lock = threading.Lock()
         self._last_id = 0
 
@@ -120,7 +113,7 @@ class Studio:
         check_seed(seed)
         check_work(settings.steps)
         schedule = pipeline.config.schedule
-        run = self._new_id()
+        run, about = self._new_id(), About(scene, seed, settings, model)
         shown: list[Tensor] = []
         seen: set[int] = set()  # the frames that the evaluator has looked at
         twice: list[str] = []  # what it sees more than once in the picture
@@ -133,7 +126,7 @@ class Studio:
             yield from map(waiting, waits)
             start = time.monotonic()
             due = start + GLANCE_PAUSE
-            with self._kept(pipeline, (scene, seed, settings, model)) as kept:
+            with self.remembered.keeping(about, _stream(pipeline, about)) as kept:
                 for some in frames.chunks(kept):
                     newest, done = some[-1], some[-1].index == some[-1].total
                     shown += [step.x0 for step in some]
@@ -169,9 +162,9 @@ class Studio:
         """
         if until is not None:
             whole("until", 1, settings.steps)(until)
-        about = check(scene), seed, settings, self.models.other(model)
+        about = About(check(scene), seed, settings, self.models.other(model))
         count = settings.steps if until is None else until
-        while (known := self._known(about, count)) is None:
+        while (known := self.remembered.get(about, count)) is None:
             for _ in self.drawing(scene, seed, settings, model, count):
                 pass
         return known.until(count)
@@ -185,14 +178,14 @@ class Studio:
         until: int | None = None,
     ) -> Iterator[Step]:
         """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
-        about = check(scene), seed, settings, self.models.other(model)
+        about = About(check(scene), seed, settings, self.models.other(model))
         count = settings.steps if until is None else until
-        if self._known(about, count) is None:
+        if self.remembered.get(about, count) is None:
             check_work(settings.steps)
             with self.room.taken(settings.steps) as waits:
                 for _ in waits:
                     pass
-                with self._kept(self.models.get(model), about) as kept:
+                with self.remembered.keeping(about, _stream(self.models.get(model), about)) as kept:
                     yield from islice(kept, count)
 
     def where(
@@ -256,40 +249,6 @@ class Studio:
             self._last_id = max(self._last_id + 1, int(1000 * time.time()))
             return self._last_id
 
-    @contextmanager
-    def _kept(self, pipeline: Pipeline, about: _About) -> Iterator[Iterator[Step]]:
-        """The steps of a run, which are remembered: all, or those before it was stopped."""
-        scene, seed, settings, model = about
-        stream = pipeline.stream([scene], seed, settings.sampler, settings.steps, settings.guidance)
-        kept: list[Step] = []
-
-        def keep(step: Step) -> Step:
-            kept.append(replace(step, eps=step.x[:0], pull=None))
-            return step
-
-        try:
-            yield map(keep, stream)
-        finally:
-            if kept:
-                steps = (kept.pop(0) for _ in range(len(kept)))  # let go one by one
-                self._remember(Trajectory.collect(steps, [scene], seed, settings, model))
-
-    def _known(self, about: _About, count: int) -> Trajectory | None:
-        """A remembered run of at least so many steps."""
-        with self._lock:
-            run = self._runs.get(about)
-            return run if run and len(run.timesteps) >= count else None
-
-    def _remember(self, run: Trajectory) -> None:
-        key = (tuple(run.scenes[0]), run.seed, run.settings, run.model)
-        with self._lock:
-            known = self._runs.get(key)
-            if known is None or len(known.timesteps) <= len(run.timesteps):
-                self._runs[key] = run
-            self._runs.move_to_end(key)
-            while len(self._runs) > 1 and sum(map(_size, self._runs.values())) > MEMORY:
-                self._runs.popitem(last=False)
-
 
 def pictures_of(step: Anatomy) -> dict[str, Tensor | None]:
     """The pictures of a step that was taken apart, (3, 64, 64) in [-1, 1], or None for what has no part in it."""
@@ -306,6 +265,11 @@ def pictures_of(step: Anatomy) -> dict[str, Tensor | None]:
     }
 
 
+def _stream(pipeline: Pipeline, about: About) -> Iterator[Step]:
+    settings = about.settings
+    return pipeline.stream([about.scene], about.seed, settings.sampler, settings.steps, settings.guidance)
+
+
 def _alone(judge: Judge) -> Judge:
     """Judge where the network's forwards are, a few pictures at a time, so that no run waits long for a look."""
 
@@ -317,7 +281,3 @@ def _alone(judge: Judge) -> Judge:
 
 def _rows(p: Tensor) -> list[list[float]]:
     return [[round(value, 4) for value in row] for row in p.tolist()]
-
-
-def _size(run: Trajectory) -> int:
-    return run.x.nbytes + run.x0.nbytes
