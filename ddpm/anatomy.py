@@ -22,7 +22,7 @@ class Anatomy:
     uncond, cond: the clean images that the network predicts without and with the labels, before clipping.
     x, x0: the step's own, see `ddpm.samplers.Step`. x0 is uncond + guidance (cond - uncond), clipped to [-1, 1].
     mix: how much of x, x0, before (the x0 of the step before) and fresh (the new noise) the next x is the sum of. At
-    the last step s is 0, and there is none of it: x0 is the picture.
+    the last step s is 0, and there is none of it: x0 is the picture. A run that was stopped does not know its next x.
     """
 
     t: int
@@ -44,9 +44,13 @@ def take_apart(pipe: Pipeline, run: Trajectory, index: int, image: int = 0) -> A
     if not isinstance(index, int) or not 1 <= index <= total:
         raise ValueError(f"index must be a whole number from 1 to {total}, not {brief(index)}")
     i = index - 1
-    t, s = run.timesteps[i], run.timesteps[i + 1] if index < total else 0
-    x = run.x[i, image]
     schedule = pipe.config.schedule
+    t, s = run.timesteps[i], 0
+    if index < total:
+        s = run.timesteps[index]
+    elif total < run.settings.steps:  # a run that was stopped
+        s = schedule.timesteps(run.settings.steps)[index]
+    x = run.x[i, image]
     labels = encode([run.scenes[image]]).to(pipe.device)
 
     def predicted(guidance: float) -> Tensor:
@@ -59,5 +63,5 @@ def take_apart(pipe: Pipeline, run: Trajectory, index: int, image: int = 0) -> A
         mix = MIXINGS[run.settings.sampler](schedule.alpha_bar.tolist(), t, s, u)
         before = run.x0[i - 1, image] if mix.before else None
         fresh = noise.Brownian([run.seed + image], schedule)(t, s)[0] if mix.noise else None
-    following = run.x[index, image] if s else None
+    following = run.x[index, image] if index < total else None
     return Anatomy(t, s, predicted(0), predicted(1), x, run.x0[i, image], mix, before, fresh, following)

@@ -176,12 +176,17 @@ def _check_keys(what: str, data: Any, kind: type) -> None:
         raise ValueError(f"{what} lacks the keys: {', '.join(missing)}")
 
 
+def part_of(path: Path) -> Path:
+    """Where `write_whole` writes before the file is put in place."""
+    return path.with_name(path.name + ".part")
+
+
 def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` write beside the path, and put the file in place once it is safe on the disk: whole or not at all.
 
     Windows does not replace a file that another program has open: it is tried for `PATIENCE`, then raises OSError.
     """
-    part = path.with_name(path.name + ".part")
+    part = part_of(path)
     try:
         write(part)
         with open(part, "rb+") as file:

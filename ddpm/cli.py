@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ddpm import commands
+from ddpm.checkpoint import part_of
 from ddpm.commands import TRAJECTORY_FORMATS, Side, Unfinished
 from ddpm.labels import brief
 from ddpm.samplers import SAMPLERS
@@ -147,7 +148,7 @@ def _file(*suffixes: str) -> Callable[[str], Path]:
         if path.suffix.lower() not in suffixes:
             raise argparse.ArgumentTypeError(f"{brief(text)} must end in {' or '.join(suffixes)}")
         try:
-            path.lstat()
+            part_of(path).lstat()  # its name is the longer one
         except (FileNotFoundError, NotADirectoryError):
             pass  # there is nothing yet; the folder is looked at below
         except OSError as error:

@@ -116,8 +116,9 @@ def _score(args: argparse.Namespace) -> dict[str, Any]:
             raise ValueError(f"{place} holds {len(files)} pictures, and {args.spec} {len(scenes)} scenes")
         images = torch.cat([read_picture(file) for file in files])
     else:
-        images = cut(picture := open_picture(place))
+        picture = open_picture(place)
         columns, rows, _ = grid_of(picture) or (1, 1, 0)
+        images = read_picture(place) if columns * rows == len(scenes) == 1 else cut(picture)
         if -(-len(scenes) // columns) != rows:  # its last row may end early
             raise ValueError(f"{place} shows {len(images)} pictures, and {args.spec} holds {len(scenes)} scenes")
         images = images[: len(scenes)]

@@ -61,6 +61,8 @@ def object_places(pipe: Pipeline, x0: Tensor, scene: Sequence[str]) -> dict[str,
     where the label is taken away. Raises LabelError.
     """
     labels = list(check(scene))
+    if not labels:
+        return {}
     before = encode([labels] * len(labels))
     after = encode([[other for other in labels if other != label] for label in labels])
     change = difference(pipe, x0.expand(len(labels), -1, -1, -1), before, after)[:, 0]
@@ -84,18 +86,17 @@ def check_edits(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
 
 
 @torch.no_grad()
-def difference(pipe: Pipeline, x0: Tensor, before: Tensor, after: Tensor, seed: int = 0) -> Tensor:
+def difference(pipe: Pipeline, x0: Tensor, before: Tensor, after: Tensor) -> Tensor:
     """How much pictures x0 (N, 3, 64, 64) change between labels `before` and `after` (N, 24): (N, 1, 64, 64).
 
-    The mean distance of the two predicted clean pictures, at several noise levels. seed: of that noise, seed + i for
-    picture i.
+    The mean distance of the two predicted clean pictures, at several noise levels; all pictures get the same noise.
     """
     schedule = pipe.config.schedule
     denoiser = Denoiser(pipe.ask, schedule, pipe.config.prediction, dtype=pipe.dtype)
     x0, labels = x0.to(pipe.device), torch.cat([before, after]).to(pipe.device)
     total = torch.zeros_like(x0[:, :1])
     for number in range(ROUNDS):
-        noise = pipe.noise([seed + i + number * len(x0) for i in range(len(x0))]).to(pipe.device)
+        noise = pipe.noise([number]).to(pipe.device)
         for share in LOOKS:
             t = max(1, round(share * schedule.steps))
             x = schedule.add_noise(x0, noise, t)

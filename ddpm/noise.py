@@ -23,7 +23,12 @@ _MASK = 2**64 - 1
 
 def start(seeds: Sequence[int]) -> Tensor:
     """Standard normal noise for each seed: float32 (N, 3, 64, 64)."""
-    return torch.stack([torch.randn(IMAGE_SHAPE, generator=torch.Generator().manual_seed(seed)) for seed in seeds])
+    return torch.stack([torch.randn(IMAGE_SHAPE, generator=generator(seed)) for seed in seeds])
+
+
+def generator(seed: int) -> torch.Generator:
+    """A CPU generator. That of torch keeps the low 32 bits of a seed, so that larger ones are scattered over these."""
+    return torch.Generator().manual_seed(seed if seed < 2**32 else scatter(seed))
 
 
 class BrownianPath:
@@ -67,7 +72,7 @@ class BrownianPath:
 
     def _normal(self, t: int) -> Tensor:
         """Standard normal noise that belongs to B(t)."""
-        return torch.randn(IMAGE_SHAPE, generator=self._generator.manual_seed(_mix(_mix(self.seed) + t)))
+        return torch.randn(IMAGE_SHAPE, generator=self._generator.manual_seed(scatter(scatter(self.seed) + t)))
 
 
 class Brownian:
@@ -98,8 +103,8 @@ def _strides(steps: int) -> list[int]:
     return strides
 
 
-def _mix(x: int) -> int:
-    """Scatter a 64-bit number (Steele et al. 2014, "Fast splittable pseudorandom number generators": SplitMix64)."""
+def scatter(x: int) -> int:
+    """Scatter 64-bit numbers (Steele et al. 2014, "Fast splittable pseudorandom number generators": SplitMix64)."""
     x = (x + 0x9E3779B97F4A7C15) & _MASK
     x = ((x ^ (x >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     x = ((x ^ (x >> 27)) * 0x94D049BB133111EB) & _MASK

@@ -28,7 +28,9 @@ _UNREADABLE = (  # what Pillow raises, by format
     OSError,
     SyntaxError,
     ValueError,
-    NotImplementedError,
+    RuntimeError,
+    LookupError,
+    EOFError,
     Image.DecompressionBombError,
 )
 
@@ -40,11 +42,14 @@ class PictureError(ValueError):
 def read_picture(file: str | PathLike[str] | BinaryIO, name: str | None = None) -> Tensor:
     """Read a picture of any size and format that Pillow knows: float32 (1, 3, 64, 64) in [-1, 1].
 
-    Anything but 64x64 is squeezed to it, as the lab does with its 320x240 frames; a sheet of pictures is refused.
+    Anything but 64x64 is squeezed to it, as the lab does with its 320x240 frames; a sheet of several is refused.
     name, errors: see `open_picture`.
     """
     picture = open_picture(file, name)
-    if grid := grid_of(picture):
+    grid = grid_of(picture)
+    if grid == (1, 1, PADDING):
+        return cut(picture)
+    if grid:
         shape = f"a sheet of {grid[0]} x {grid[1]} pictures"
         raise PictureError(f"{name or file}: this is {shape}; give one picture, or cut the sheet first")
     if picture.size != (IMAGE_SIZE, IMAGE_SIZE):
@@ -59,8 +64,8 @@ def in_natural_order(folder: str | PathLike[str]) -> list[Path]:
     if not files:
         raise PictureError(f"{folder}: there is no picture in it ({', '.join(sorted(SUFFIXES))})")
 
-    def key(file: Path) -> list[str | int]:
-        return [int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(file.name))]
+    def key(file: Path) -> tuple[list[str | int], str]:
+        return [int(part) if i % 2 else part for i, part in enumerate(_NUMBER.split(file.name))], file.name
 
     return sorted(files, key=key)
 
@@ -74,15 +79,25 @@ def grid_of(picture: Image.Image) -> tuple[int, int, int] | None:
     """Return columns, rows and padding of a sheet of 64x64 pictures, or None for anything else.
 
     A sheet has torchvision's border of 2 pixels around every picture, or none; one without is recognized where it is
-    neither square nor 4:3, as pictures of one scene are.
+    neither square nor 4:3, as pictures of one scene are, and one of a single picture where its border is black.
     """
     for padding in (PADDING, 0):
         (columns, x), (rows, y) = (divmod(side - padding, IMAGE_SIZE + padding) for side in picture.size)
-        several = columns >= 1 and rows >= 1 and columns * rows > 1
-        plain = picture.width == picture.height or 3 * picture.width == 4 * picture.height
-        if several and x == y == 0 and (padding or not plain):
+        whole = columns >= 1 and rows >= 1 and x == y == 0
+        if columns * rows == 1:
+            sheet = padding > 0 and _has_black_border(picture)
+        else:
+            sheet = padding > 0 or not (picture.width == picture.height or 3 * picture.width == 4 * picture.height)
+        if whole and sheet:
             return columns, rows, padding
     return None
+
+
+def _has_black_border(picture: Image.Image) -> bool:
+    inner = (PADDING, PADDING, picture.width - PADDING, picture.height - PADDING)
+    border = picture.convert("RGB")
+    border.paste((0, 0, 0), inner)
+    return border.getbbox() is None
 
 
 def cut(picture: Image.Image) -> Tensor:

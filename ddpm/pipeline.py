@@ -224,7 +224,7 @@ class Pipeline:
         conditions, settings = self._check(scenes, seed, sampler, steps, guidance)
         images = []
         for start in range(0, len(conditions), BATCH):
-            for step in self._steps(conditions[start : start + BATCH], seed + start, settings):
+            for step in self._steps(conditions[start : start + BATCH], int(seed) + start, settings):
                 last = step.x0
             images.append(last.cpu())
         return torch.cat(images)

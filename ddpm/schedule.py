@@ -42,6 +42,8 @@ class NoiseSchedule:
         betas = (self.beta_start, self.beta_end)
         if not all(isinstance(beta, float) for beta in betas) or not 0 < self.beta_start <= self.beta_end < 1:
             raise ValueError(f"beta_start and beta_end must be numbers, 0 < start <= end < 1, not {betas}")
+        if self.alpha_bar[-1].sqrt().float() == 0:
+            raise ValueError(f"{self.steps} steps up to beta {self.beta_end:g} leave nothing of a picture: take fewer")
 
     @cached_property
     def betas(self) -> Tensor:

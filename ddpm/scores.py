@@ -36,7 +36,7 @@ def score(p: Tensor, scenes: Scenes, counts: Tensor | None = None) -> dict[str, 
         "labels": int(sizes.sum()),
         "seeds": len(p),
         **_figures(p, requested, counts),
-        "per_image_accuracy": _figure(per_image_accuracy(p.flatten(0, 1), requested.repeat(len(p), 1))),
+        "per_image_accuracy": figure(per_image_accuracy(p.flatten(0, 1), requested.repeat(len(p), 1))),
         "by_object_count": {
             str(size): {
                 "images": int(chosen.sum()),
@@ -54,12 +54,12 @@ def _figures(p: Tensor, requested: Tensor, counts: Tensor | None) -> dict[str, f
     by_labels = [exact_match(repetition, requested) for repetition in p]
     exact = by_labels if counts is None else [exact_scenes(repetition, requested) for repetition in counts]
     return {
-        "topk_accuracy": _figure(statistics.fmean(topk)),
-        "topk_standard_error": _figure(_standard_error(topk)),
-        "exact_match": _figure(statistics.fmean(exact)),
-        "exact_standard_error": _figure(_standard_error(exact)),
-        "exact_match_labels": _figure(statistics.fmean(by_labels)),
-        "duplicates": None if counts is None else _figure(duplicates(counts.flatten(0, 1))),
+        "topk_accuracy": figure(statistics.fmean(topk)),
+        "topk_standard_error": figure(_standard_error(topk)),
+        "exact_match": figure(statistics.fmean(exact)),
+        "exact_standard_error": figure(_standard_error(exact)),
+        "exact_match_labels": figure(statistics.fmean(by_labels)),
+        "duplicates": None if counts is None else figure(duplicates(counts.flatten(0, 1))),
     }
 
 
@@ -70,9 +70,9 @@ def _standard_error(values: Sequence[float]) -> float:
     return statistics.stdev(values) / math.sqrt(len(values))
 
 
-def _figure(value: float) -> float | None:
-    """Five digits, and None (JSON's null) for NaN, which JSON does not know."""
-    return None if math.isnan(value) else round(value, 5)
+def figure(value: float, digits: int = 5) -> float | None:
+    """So many digits, and None (JSON's null) for NaN, which JSON does not know."""
+    return None if math.isnan(value) else round(value, digits)
 
 
 def table(results: Sequence[dict[str, Any]]) -> str:

@@ -37,6 +37,14 @@ def test_the_last_step_mixes_nothing(pipeline: Pipeline) -> None:
     assert step.s == 0 and step.mix is step.next is step.before is step.fresh is None
 
 
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_of_a_stopped_run_the_last_step_has_its_mix(pipeline: Pipeline, sampler: str) -> None:
+    run = pipeline.trajectory([SCENE], 7, sampler, 6, 2.5)
+    whole, stopped = take_apart(pipeline, run, 3), take_apart(pipeline, run.until(3), 3)
+    assert (stopped.t, stopped.s, stopped.mix) == (whole.t, whole.s, whole.mix)
+    assert whole.next is not None and stopped.next is None
+
+
 @pytest.mark.parametrize("index", [0, 7, 1.5, "2"])
 def test_a_step_that_is_not_there_is_refused(pipeline: Pipeline, index: int) -> None:
     run = pipeline.trajectory([SCENE], 7, "ddpm", 6, 2.5)

@@ -278,6 +278,7 @@ def test_mistakes_are_explained_in_one_line(model, tmp_path, capsys, arguments, 
         (["generate", "red cube"], "the following arguments are required: --out"),
         (["generate", "red cube", "--out", "x.jpg"], "'x.jpg' must end in .png"),
         (["generate", "red cube", "--out", "x" * 300 + ".png"], "File name too long"),
+        (["generate", "red cube", "--out", "x" * 248 + ".png"], "File name too long"),  # of what is written beside it
         (["generate", "red cube", "--out", "absent/x.png"], "there is no folder 'absent'"),
         (["generate", "red cube", "--out", "x.png", "--gif", "x.mp4"], "'x.mp4' must end in .gif"),
         (["trajectory", "red cube", "--out", "x.avi"], "'x.avi' must end in .gif or .mp4 or .png or .npz"),

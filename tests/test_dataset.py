@@ -146,3 +146,9 @@ def test_layouts_that_do_not_fit_are_refused(rendered: Path, layouts: np.ndarray
         np.save(rendered / "layouts.npy", layouts)
     with pytest.raises(dataset.DatasetError, match=message):
         dataset.load_layouts(rendered, 2)
+
+
+def test_an_empty_file_of_layouts_is_named(rendered: Path) -> None:
+    (rendered / "layouts.npy").write_bytes(b"")
+    with pytest.raises(dataset.DatasetError, match=r"layouts\.npy is no readable array"):
+        dataset.load_layouts(rendered, 2)

@@ -235,6 +235,22 @@ def test_a_call_begins_where_the_student_itself_comes_to(teacher: Path):
     assert (t, s) == (250, 0)
 
 
+def test_other_pictures_and_scenes_with_a_repeat_are_not_learned_from(teacher: Path, data: str, tmp_path: Path):
+    config, other = small("fast-fine"), tmp_path / "other"
+    (other / "images").mkdir(parents=True)
+    Image.new("RGB", (64, 64)).save(other / "images" / "a.png")
+    (other / "labels.json").write_text('{"a.png": ["red cube", "red cube"]}')
+    with pytest.raises(ValueError, match="shows labels twice"):
+        distill.distill(config, teacher, str(other), tmp_path / "run", None, False)
+    with pytest.raises(ValueError, match="shows labels twice"):
+        match.match(small_match("match-fine"), teacher, teacher, str(other), tmp_path / "run", None, False)
+    assert not (tmp_path / "run").exists()
+    distill.distill(replace(config, images=8), teacher, data, tmp_path / "run", None, False)
+    (other / "labels.json").write_text('{"a.png": ["red cube"]}')
+    with pytest.raises(ValueError, match=r"run was trained on 8 pictures; .*other holds 1"):
+        distill.distill(config, teacher, str(other), tmp_path / "run", None, True)
+
+
 @pytest.mark.parametrize("name", sorted(MATCHED))
 def test_a_run_changes_the_student_and_goes_on(teacher: Path, data: str, tmp_path: Path, monkeypatch, name: str):
     monkeypatch.setattr(match, "FIRST", 2)
@@ -273,11 +289,16 @@ def test_a_run_changes_the_student_and_goes_on(teacher: Path, data: str, tmp_pat
         (["--teacher", "absent"], "absent: there is no such checkpoint folder"),
         (["--student", "absent"], "absent"),
         (["--before", "x", "--preset", "match-coarse"], "--before is for a preset of the later calls"),
+        (["--student", "LATER", "--preset", "match-coarse"], "has networks for t / T up to 0.5, but none up to 1"),
     ],
 )
 def test_a_wrong_command_line_of_matching_leaves_nothing(
     teacher: Path, data: str, tmp_path: Path, capsys, wrong: list[str], reason: str
 ):
+    if "LATER" in wrong:
+        network, config = checkpoint.load(teacher)
+        checkpoint.save(tmp_path / "later", network, replace(config, training={"until": 0.5}))
+        wrong = [str(tmp_path / "later") if part == "LATER" else part for part in wrong]
     run = ["--preset", "match-fine", "--student", str(teacher), "--data", data, "--out", str(tmp_path / "run"), *wrong]
     with pytest.raises(SystemExit):
         match.main(run)

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,38 @@ def test_the_first_seeds_pictures_are_kept_as_the_hand_in_asks(work: Path) -> No
     assert scored == [0, 0]
     found = json.loads((work / "scores.json").read_text())
     assert (found["images"], found["seeds"]) == (report["specs"][0]["images"], 1)
+
+
+def test_the_hand_in_holds_nothing_of_another_run(work: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kept = work / "handed-in"
+    run(work, "--seeds", "1", "--images", str(kept))
+    (work / "shorter").mkdir()
+    (work / "shorter" / "first.json").write_text(json.dumps(SCENES[:1]))
+    with pytest.raises(SystemExit):
+        run(work, "--images", str(kept), specs=("shorter/first.json",))
+    assert "1.png is there already, and only 1 pictures are to be drawn" in capsys.readouterr().err
+    assert len(in_natural_order(kept / "first")) == 3
+    (work / "denoising.json").write_text("[[]]")
+    with pytest.raises(SystemExit):
+        run(work, "--images", str(work / "elsewhere"), specs=("denoising.json",))
+    assert "a picture of its own called denoising.png" in capsys.readouterr().err
+    assert not (work / "elsewhere").exists()
+
+
+@pytest.mark.parametrize("place", ["one", "one.png", "one/0.png"])
+def test_a_spec_of_one_scene_is_scored_from_whatever_shows_it(work: Path, place: str) -> None:
+    (work / "one.json").write_text('[["red cube"]]')
+    report = run(work, "--seeds", "1", "--images", str(work / "single"), specs=("one.json",))
+    spec, judge = ["--spec", str(work / "one.json")], ["--evaluator", str(work / "evaluator")]
+    out = work / "single.json"
+    assert main(["evaluate", str(work / "single" / place), *spec, *judge, "--json", str(out)]) == 0
+    assert json.loads(out.read_text())["topk_accuracy"] == report["specs"][0]["topk_accuracy"]
+
+
+def test_where_the_system_tells_no_peak_the_benchmark_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert speed.peak_bytes() > 10_000_000
+    monkeypatch.setitem(sys.modules, "resource", None)  # as on Windows
+    assert speed.peak_bytes() is None
 
 
 def test_two_specs_of_one_name_cannot_share_a_folder(work: Path, capsys: pytest.CaptureFixture[str]) -> None:

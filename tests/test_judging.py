@@ -12,6 +12,7 @@ from ddpm.labels import NUM_LABELS
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 from training import judging, predictions
+from training.loop.dataset import DatasetError
 from training.loop.predicted import Predictions
 from training.measures.judging import calibration_error, on_the_way
 from training.predictions import draw, predict
@@ -41,6 +42,14 @@ def test_calibration_error_of_honest_sure_and_wrong_answers() -> None:
     p = torch.tensor([0.05, 0.05, 0.55, 0.55])
     assert calibration_error(p, torch.zeros(4)) == pytest.approx(0.3)
     assert calibration_error(torch.tensor([0.3, 0.7]), torch.tensor([1.0, 0.0])) == pytest.approx(0.7)
+
+
+def test_what_no_picture_tells_is_null(tmp_path: Path) -> None:
+    nothing = Predictions(torch.zeros(0, 3, 64, 64, dtype=torch.uint8), *(torch.zeros(0),) * 3)
+    nothing = Predictions(nothing.images, nothing.t, torch.zeros(0, NUM_LABELS), nothing.guidance)
+    row = on_the_way(lambda x: torch.zeros(len(x), NUM_LABELS), nothing)[0]  # type: ignore[arg-type]
+    assert row["images"] == 0
+    assert row["calibration_error"] is row["mean_probability"] is row["share_of_labels"] is None
 
 
 def test_each_fifth_of_the_timesteps_has_its_own_row() -> None:
@@ -110,3 +119,22 @@ def test_bad_arguments_are_named(
     with pytest.raises(SystemExit):
         predictions.main([part for item in {**arguments, change[0]: change[1]}.items() for part in item])
     assert reason in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_found_before_the_work(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_renders(tmp_path, [Scene(())])
+    monkeypatch.setattr(predictions, "predict", None)
+    with pytest.raises(SystemExit):
+        predictions.main(["--data", str(tmp_path), "--count", "1", "--out", str(tmp_path)])
+    assert "Is a directory" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("length", [0, 40, 2000])
+def test_a_file_of_predictions_that_is_cut_short_is_named(pipe: Pipeline, tmp_path: Path, length: int) -> None:
+    images, counts = torch.zeros(2, 3, 64, 64, dtype=torch.uint8), torch.zeros(2, NUM_LABELS, dtype=torch.int64)
+    predict(pipe, images, counts, 0).save(tmp_path / "p.npz")
+    (tmp_path / "p.npz").write_bytes((tmp_path / "p.npz").read_bytes()[:length])
+    with pytest.raises(DatasetError, match=r"p\.npz is no file of training\.predictions"):
+        Predictions.load(tmp_path / "p.npz")

@@ -17,6 +17,13 @@ def test_a_picture_starts_from_the_generator_of_its_seed() -> None:
     assert torch.equal(noise.start([7, 8])[0], expected)
 
 
+def test_no_two_seeds_start_alike() -> None:
+    seeds = [5, 5 + 2**32, 5 + 2**33, 6 + 2**32, 2**53 - 1, 2**63 - 1]
+    starts = noise.start(seeds).flatten(1)
+    assert (torch.corrcoef(starts) - torch.eye(len(seeds))).abs().max() < 0.04  # 12,288 values: standard error 0.009
+    assert torch.equal(noise.start([2**32 - 1])[0], torch.randn((3, 64, 64), generator=noise.generator(2**32 - 1)))
+
+
 def path(seed: int, steps: int = 1000) -> BrownianPath:
     return BrownianPath(seed, SCHEDULE.snr(torch.arange(steps + 1)).tolist())
 

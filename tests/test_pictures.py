@@ -78,7 +78,7 @@ def test_a_sheet_is_cut_row_by_row(tmp_path, columns, padding):
 
 
 def test_one_picture_is_no_sheet_and_a_sheet_no_picture(tmp_path):
-    for size in [(64, 64), (320, 240), (128, 96), (256, 256), (68, 68), (100, 50)]:
+    for size in [(64, 64), (320, 240), (128, 96), (256, 256), (100, 50)]:
         Image.new("RGB", size).save(tmp_path / "picture.png")
         assert read_picture(tmp_path / "picture.png").shape == (1, 3, 64, 64)
         with pytest.raises(ValueError, match=f"{size[0]}x{size[1]} is not a sheet"):
@@ -88,8 +88,29 @@ def test_one_picture_is_no_sheet_and_a_sheet_no_picture(tmp_path):
         read_picture(tmp_path / "sheet.png")
 
 
+def test_a_sheet_of_one_picture_is_that_picture(tmp_path):
+    sheet(pictures(1)).save(tmp_path / "sheet.png")
+    torch.testing.assert_close(read_picture(tmp_path / "sheet.png"), pictures(1), atol=1 / 127, rtol=0)
+    photo = Image.new("RGB", (68, 68), (90, 90, 90))
+    photo.save(tmp_path / "photo.png")
+    assert read_picture(tmp_path / "photo.png").unique().numel() == 1
+    with pytest.raises(ValueError, match="68x68 is not a sheet"):
+        cut(photo)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, SyntaxError, EOFError])
+def test_whatever_a_decoder_raises_the_picture_is_named(tmp_path, monkeypatch, error):
+    def convert(*_):
+        raise error("decoding failed")
+
+    Image.new("RGB", (64, 64)).save(tmp_path / "bad.png")
+    monkeypatch.setattr(Image.Image, "convert", convert)
+    with pytest.raises(PictureError, match=r"bad\.png: this is not a picture that can be read"):
+        read_picture(tmp_path / "bad.png")
+
+
 def test_files_come_in_the_order_that_people_count(tmp_path):
-    names = ["0.png", "1.png", "2.JPG", "10.png", "11.jpeg", "scene 2.png", "scene 10.png"]
+    names = ["0.png", "001.png", "01.png", "1.png", "2.JPG", "10.png", "11.jpeg", "scene 2.png", "scene 10.png"]
     for name in [*names[::-1], "notes.txt", "._0.png"]:
         (tmp_path / name).touch()
     assert [path.name for path in in_natural_order(tmp_path)] == names

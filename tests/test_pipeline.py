@@ -150,6 +150,12 @@ def test_the_largest_seed_and_numpy_numbers_are_welcome(pipe):
     assert torch.equal(pipe.generate([["red cube"]], np.int64(3), steps=np.int32(2), guidance=np.float32(1.5)), exact)
 
 
+def test_seeds_count_on_beyond_a_small_number_of_numpy(pipe, monkeypatch):
+    monkeypatch.setattr("ddpm.pipeline.BATCH", 2)
+    scenes, exact = [["red cube"]] * 4, {"steps": 2, "sampler": "ddim"}
+    assert torch.equal(pipe.generate(scenes, np.uint8(254), **exact), pipe.generate(scenes, 254, **exact))
+
+
 def test_label_errors_keep_their_kind(pipe):
     with pytest.raises(LabelError):
         pipe.generate([["pink cube"]])

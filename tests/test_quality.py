@@ -168,6 +168,26 @@ def test_a_curve_is_measured_once_and_shown(work: Path, monkeypatch: pytest.Monk
     before = (out / "quality.json").read_text()
     quality.main(command)
     assert (out / "quality.json").read_text() == before
+    (work / "longer.json").write_text(json.dumps([[], [], [], []]))
+    with pytest.raises(SystemExit):
+        quality.main([part.replace("spec.json", "longer.json") for part in command])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (("--seeds", "0"), "--seeds must be at least 1"),
+        (("--count", "1"), "--count must be from 2"),
+        (("--count", "1000"), "--count must be from 2"),
+    ],
+)
+def test_a_curve_of_nothing_is_refused(
+    work: Path, capsys: pytest.CaptureFixture[str], change: tuple[str, str], message: str
+) -> None:
+    command = [*models(work), "--spec", str(work / "spec.json"), "--data", str(work / "data"), "--out", str(work / "x")]
+    with pytest.raises(SystemExit):
+        quality.main([*command, *change])
+    assert message in capsys.readouterr().err
 
 
 def test_the_nearest_neighbour_of_a_picture_is_itself() -> None:

@@ -1,5 +1,6 @@
 """Random scenes keep the rules of the set-up; scene files are checked."""
 
+import importlib
 import json
 import math
 
@@ -114,8 +115,22 @@ def entry(**changes):
 
 def test_read_scenes(tmp_path):
     path = tmp_path / "scenes.json"
-    path.write_text(json.dumps([entry()]))
+    path.write_text(json.dumps([entry()]), encoding="utf-8-sig")
     assert read_scenes(path)["a.png"].labels == ["red cube"]
+
+
+@pytest.mark.parametrize("command", ["contact_sheet", "fit_bounce"])
+@pytest.mark.parametrize(("name", "message"), [("a.png", "'a.png' names no sequence"), ("ref_00001_0.png", "sequence")])
+def test_scenes_that_cannot_be_compared_are_refused(tmp_path, capsys, command, name, message):
+    (tmp_path / "frames").mkdir()
+    (tmp_path / "scenes.json").write_text(json.dumps([entry(file=name)]))
+    places = {
+        "contact_sheet": ["--reference", str(tmp_path), "--out", str(tmp_path / "out.png")],
+        "fit_bounce": ["--scenes", str(tmp_path / "scenes.json"), "--frames", str(tmp_path / "frames")],
+    }
+    with pytest.raises(SystemExit):
+        importlib.import_module(f"training.{command}").main(places[command])
+    assert message in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

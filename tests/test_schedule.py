@@ -103,6 +103,8 @@ def test_timesteps_out_of_range_are_refused(n):
         ({"beta_end": 1.0}, "0 < start <= end < 1"),
         ({"beta_start": 0.5, "beta_end": 0.1}, "0 < start <= end < 1"),
         ({"beta_end": math.nan}, "0 < start <= end < 1"),
+        ({"kind": "linear", "beta_end": 0.999}, "1000 steps up to beta 0.999 leave nothing of a picture"),
+        ({"kind": "linear", "steps": 10_000, "beta_end": 0.3}, "leave nothing of a picture"),
     ],
 )
 def test_impossible_schedules_are_refused(arguments, message):

@@ -70,6 +70,27 @@ def test_rows_are_trained_scored_and_shown(tmp_path, monkeypatch):
     assert [cell.split(" ± ")[0].strip() for cell in row.split("|")[8:12:2]] == [f"{topk[3]:.3f}", f"{topk[2]:.3f}"]
     assert (tmp_path / "study-loss.png").exists() and (tmp_path / "study-samples.png").exists()
 
+    trained = (tmp_path / "runs" / "report" / "log.csv").read_text()
+    monkeypatch.setattr(study, "judge", None)  # what is there already is not measured again
+    study.main(command)
+    monkeypatch.undo()
+    monkeypatch.setattr(study, "QUICK", ("ddim", 2))
+    monkeypatch.setattr(study, "PRESETS", short)
+    (tmp_path / "other.json").write_text(json.dumps([["red cube"]]))
+    study.main([part.replace("spec.json", "other.json") for part in command])
+    found = json.loads((tmp_path / "runs" / "report" / "figures.json").read_text())
+    assert {result["spec"] for result in found["specs"]} == {"other.json"}
+    assert "spec.json" not in (tmp_path / "STUDY.md").read_text()
+    assert (tmp_path / "runs" / "report" / "log.csv").read_text() == trained
+
+
+@pytest.mark.parametrize("number", ["0", "-1"])
+def test_a_study_that_draws_nothing_is_refused_before_it_trains(tmp_path, capsys, number):
+    command = ["--data", "x", "--fresh", "x", "--spec", "x", "--out", str(tmp_path / "runs"), "--images", "8"]
+    with pytest.raises(SystemExit):
+        study.main([*command, "--seeds", number])
+    assert "--seeds must be at least 1" in capsys.readouterr().err and not (tmp_path / "runs").exists()
+
 
 class Colorist(torch.nn.Module):
     """White where the first label is there, else black."""

@@ -21,7 +21,7 @@ from ddpm.schedule import NoiseSchedule
 from training.loop import dataset
 from training.loop.pairs import HELD_OUT
 from training.loop.presets import PRESETS
-from training.loop.run import learning_rate_factor
+from training.loop.run import generator, learning_rate_factor, read_log
 from training.train import batch_indices, draw_timesteps, main, timestep_weights, train
 
 ROOT = Path(__file__).parents[1]
@@ -63,6 +63,13 @@ def test_every_epoch_shows_every_picture_once():
     epoch = torch.cat([batch_indices(0, seen, 8, 20) for seen in range(0, 40, 8)])
     assert sorted(epoch[:20].tolist()) == sorted(epoch[20:].tolist()) == list(range(20))
     assert epoch[:20].tolist() != epoch[20:].tolist()
+
+
+def test_another_seed_is_another_run():
+    orders = {tuple(batch_indices(seed, 0, 8, 1000).tolist()) for seed in range(4)}
+    numbers = {torch.rand((), generator=generator(seed, seen)).item() for seed in range(4) for seen in (0, 8, 2**40)}
+    assert (len(orders), len(numbers)) == (4, 12)
+    assert batch_indices(3, 0, 8, 1000).tolist() == batch_indices(3, 0, 8, 1000).tolist()
 
 
 def test_scenes_with_a_repeat_are_not_trained_on(tmp_path):
@@ -192,6 +199,14 @@ def test_a_resumed_run_continues_to_the_bit(data, tmp_path, muon):
     assert state(tmp_path / "parts")["seen"] == 48
     train(config, data, tmp_path / "parts", resume=True)
     assert same(state(tmp_path / "whole"), state(tmp_path / "parts"))
+
+
+def test_a_log_may_come_back_from_a_spreadsheet(tmp_path):
+    (tmp_path / "log.csv").write_text("images,loss\n8,0.5\n16,0.4\n", encoding="utf-8-sig")
+    assert [row["images"] for row in read_log(tmp_path / "log.csv", 8)] == ["8"]
+    (tmp_path / "log.csv").write_text("images;loss\n8;0.5\n")
+    with pytest.raises(ValueError, match=r"log\.csv is no log of a training"):
+        read_log(tmp_path / "log.csv", 8)
 
 
 def test_what_a_run_leaves_is_a_checkpoint(data, tmp_path):

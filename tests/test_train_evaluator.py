@@ -1,6 +1,7 @@
 """Training the evaluator: what it learns from, what it is asked, and what it leaves."""
 
 import json
+import signal
 from pathlib import Path
 
 import pytest
@@ -43,6 +44,30 @@ def test_a_place_that_is_no_folder_is_refused_before_the_training(tmp_path: Path
     with pytest.raises(SystemExit):
         train_evaluator.main(["--data", str(tmp_path), "--out", str(tmp_path / "file"), "--minutes", "0.005"])
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("pictures", "message"), [(1, "holds one picture; one is held out"), (6, "is_closed")])
+def test_what_would_come_to_nothing_is_refused_before_the_training(tmp_path: Path, capsys, pictures, message) -> None:
+    write_data(tmp_path, pictures)
+    out = tmp_path / "is_closed"
+    (out / "model.safetensors").mkdir(parents=True)
+    with pytest.raises(SystemExit):
+        train_evaluator.main(["--data", str(tmp_path), "--out", str(out), "--minutes", "0.005"])
+    assert message in capsys.readouterr().err
+
+
+def test_a_signal_ends_it_early_and_saves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_data(tmp_path, 6)
+    learned = train_evaluator.loss
+
+    def loss(*arguments: torch.Tensor) -> torch.Tensor:
+        signal.raise_signal(signal.SIGTERM)
+        return learned(*arguments)
+
+    monkeypatch.setattr(train_evaluator, "loss", loss)
+    train_evaluator.main(["--data", str(tmp_path), "--out", str(tmp_path / "out"), "--minutes", "60"])
+    made = Evaluator.from_pretrained(tmp_path / "out", device="cpu").config.training
+    assert made["images_seen"] == 5 and made["minutes"] < 5
 
 
 def test_training_takes_several_folders_and_files_of_predictions(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ from training.loop.command import config_of, parser_of
 from training.loop.presets import DISTILLED, TrainConfig
 from training.loop.run import (
     LOG,
+    check_pictures,
     generator,
     initial_weights,
     learning_rate_factor,
@@ -155,7 +156,8 @@ def distill(
     device = teacher.device
     if (teacher.config.schedule, teacher.config.prediction) != (config.schedule, config.prediction):
         raise ValueError(f"{teacher_folder} has another schedule or prediction than the preset {config.name!r}")
-    images, conditions = dataset.load(data)
+    images, conditions = dataset.load_once(data)
+    check_pictures(state, out, data, len(images))
     out.mkdir(parents=True, exist_ok=True)
     network = build(config.network, config.options)
     network.load_state_dict(initial_weights(teacher_folder, config))
@@ -237,6 +239,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")
     args = parser.parse_args(arguments)
     config = config_of(args, parser, DISTILLED)
+    if args.before and config.until == 1:
+        parser.error(f"--before is for a preset of the later calls; {args.preset} has the first ones")
     try:
         distill(config, args.teacher, args.data, args.out, args.minutes, args.resume, args.before)
     except (OSError, ValueError) as error:

@@ -25,9 +25,10 @@ from ddpm.evaluator_guidance import EvaluatorGuidance
 from ddpm.samplers import SAMPLERS
 from ddpm.scores import judge, table
 from training.loop import dataset, processes
-from training.measures.drawing import draw, save_images
+from training.measures.drawing import draw, make_folder, save_images
 from training.measures.reports import make_place
 
+STRIP = "denoising"
 DENOISING_SCENE = ["red sphere", "cyan cylinder", "cyan cube"]
 """The scene whose denoising the lab asks to be shown."""
 
@@ -69,9 +70,11 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(
                 f"--images names its folders after the specs, and two are called {max(names, key=names.count)}"
             )
+        if args.images and STRIP in names:
+            raise ValueError(f"--images has a picture of its own called {STRIP}.png: give that spec another name")
         if args.images:
-            for name in names:
-                (args.images / name).mkdir(parents=True, exist_ok=True)
+            for name, scenes in zip(names, specs.values(), strict=True):
+                make_folder(args.images / name, len(scenes))
         if out:
             make_place(out)
         if empty := [path for path, scenes in specs.items() if not scenes]:
@@ -99,7 +102,7 @@ def main(arguments: list[str] | None = None) -> None:
         scenes = [labels.decode(row) for row in counts]
         report["renders"] = {"data": args.renders, **judge(evaluator, dataset.to_float(images)[None], scenes)}
     if args.images:
-        pipe.trajectory([DENOISING_SCENE], **asdict(settings)).save_strip(args.images / "denoising.png")
+        pipe.trajectory([DENOISING_SCENE], **asdict(settings)).save_strip(args.images / f"{STRIP}.png")
     if out:
         out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
     print(table(results))

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from ddpm import terminal
 from ddpm.pictures import read_picture
-from training.scene.placement import Scene, read_scenes
+from training.scene.placement import Scene, read_scenes, sequence_of
 from training.scene.shading import BOUNCE, Bounce
 from training.scene.tracer import CPU_BATCH, shrink, trace
 
@@ -58,9 +58,11 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     try:
         scenes = read_scenes(args.scenes)
-        halves = [[name for name in scenes if int(name.split("_")[1]) % 2 == odd] for odd in (0, 1)]
+        halves = [[name for name in scenes if sequence_of(name) % 2 == odd] for odd in (0, 1)]
+        if not all(halves):
+            raise ValueError(f"{args.scenes} must hold scenes of odd and of even sequences")
         truths = [torch.cat([read_picture(args.frames / name) for name in half]) / 2 + 0.5 for half in halves]
-    except (OSError, ValueError, IndexError) as error:
+    except (OSError, ValueError) as error:
         parser.error(str(error))
     fitted = fit([scenes[name] for name in halves[0]], truths[0])
     for field in fields(Bounce):

@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
         pipe = Pipeline.from_pretrained(args.checkpoint, processes.device())
         evaluator = Evaluator.from_pretrained(args.evaluator, processes.device())
         settings = pipe.settings(args.sampler, args.steps, args.guidance)
-        images, conditions = dataset.load(args.data)
+        images, conditions = dataset.load_once(args.data)
         if not 2 <= args.count <= len(images) // 2:
             raise ValueError(f"--count must be from 2 to half of the {len(images)} pictures of {args.data}")
         foreign = kernel.load() if args.second_opinion else None

@@ -40,6 +40,7 @@ from training.loop.command import config_of, parser_of
 from training.loop.presets import MATCHED, TrainConfig
 from training.loop.run import (
     LOG,
+    check_pictures,
     generator,
     initial_weights,
     learning_rate_factor,
@@ -156,9 +157,9 @@ def match(
             raise ValueError(f"{folder} has another schedule or prediction than the preset {config.name!r}")
         return Denoiser(pipeline.network, config.schedule, config.prediction, guidance, pipeline.dtype)
 
-    def learner(folder: Path) -> tuple[nn.Module, Denoiser]:
+    def learner(folder: Path, covering: bool) -> tuple[nn.Module, Denoiser]:
         network = build(config.network, config.options)
-        network.load_state_dict(initial_weights(folder, config))
+        network.load_state_dict(initial_weights(folder, config, covering))
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network, Denoiser(network, config.schedule, config.prediction, dtype=dtype, clip=False)
 
@@ -167,9 +168,10 @@ def match(
 
     teacher = loaded(teacher_folder, GUIDANCE)
     before = loaded(before_folder, 1.0) if before_folder else None
-    images, conditions = dataset.load(data)
-    network, student = learner(student_folder)
-    other, fake = learner(teacher_folder)
+    images, conditions = dataset.load_once(data)
+    check_pictures(state, out, data, len(images))
+    network, student = learner(student_folder, covering=True)
+    other, fake = learner(teacher_folder, covering=False)
     optimizer, fake_optimizer = optimizer_of(network, config.learning_rate), optimizer_of(other, FAKE_RATE)
     out.mkdir(parents=True, exist_ok=True)
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}

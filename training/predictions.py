@@ -20,6 +20,7 @@ from ddpm import Pipeline, terminal
 from ddpm.denoiser import Denoiser
 from training.loop import dataset
 from training.loop.predicted import Predictions
+from training.measures.reports import make_place
 from training.scene.placement import COUNT_WEIGHTS
 
 BATCH = 16
@@ -73,6 +74,7 @@ def main(arguments: list[str] | None = None) -> None:
         images, counts = dataset.load_counts(args.data)
         if args.count < 1:
             raise ValueError(f"--count must be at least 1, got {args.count}")
+        make_place(args.out)
         chosen = draw(counts, args.count, args.seed)
         predict(pipe, images[chosen], counts[chosen], args.seed).save(args.out)
     except (OSError, ValueError) as error:

@@ -106,6 +106,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--slowest", type=int, default=1000, help="leave out runs of more steps than this")
     parser.add_argument("--out", type=Path, default=Path("docs"))
     args = parser.parse_args(arguments)
+    if args.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {args.seeds}")
     try:
         pipe = Pipeline.from_pretrained(args.checkpoint)
         evaluator = Evaluator.from_pretrained(args.evaluator)
@@ -113,11 +115,15 @@ def main(arguments: list[str] | None = None) -> None:
         args.out.mkdir(parents=True, exist_ok=True)
         real = scenes_of_real = None
         if args.data:
-            images, conditions = dataset.load(args.data)
+            images, conditions = dataset.load_once(args.data)
+            if not 2 <= args.count <= len(images):
+                raise ValueError(f"--count must be from 2 to the {len(images)} of {args.data}, got {args.count}")
             real = evaluator.features(dataset.to_float(images[: args.count]))
             scenes_of_real = [labels.decode(row) for row in conditions[: args.count]]
         file = args.out / "quality.json"
         rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+        if any(row["images"] != len(scenes) for row in rows):
+            raise ValueError(f"{file} holds figures of another spec: choose another folder")
     except (OSError, ValueError) as error:
         parser.error(str(error))
     done = {(row["sampler"], row["steps"], row["guidance"]) for row in rows}

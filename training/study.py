@@ -137,6 +137,11 @@ def _scores(result: dict[str, Any] | None) -> tuple[str, str]:
     return topk, with_error(result["exact_match"], result["exact_standard_error"], 3)
 
 
+def _figures(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "figures.json").read_text(encoding="utf-8"))
+    return found
+
+
 def plot_losses(out: Path, rows: list[str]) -> Figure:
     """Training loss over images seen. Rows that predict v instead of the noise have losses of another kind."""
     from matplotlib.figure import Figure
@@ -194,6 +199,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder, or the lab's checkpoint.pth")
     parser.add_argument("--docs", type=Path, default=Path("docs"))
     args = parser.parse_args(arguments)
+    if args.seeds < 1:
+        parser.error(f"--seeds must be at least 1, got {args.seeds}")
+    asked = {"images": args.images, "seeds": args.seeds, "spec_files": args.spec, "evaluator": args.evaluator}
     try:
         evaluator = Evaluator.from_pretrained(args.evaluator)
         fresh = dataset.load(args.fresh)
@@ -203,7 +211,7 @@ def main(arguments: list[str] | None = None) -> None:
             folder = args.out / row
             config = row_config(row, args.width, args.patch, args.batch, args.images, bool(args.teacher))
             train(config, args.data, folder, resume=True, teacher=args.teacher)
-            if (folder / "figures.json").exists():
+            if (folder / "figures.json").exists() and asked.items() <= _figures(folder).items():
                 continue
             pipe = Pipeline.from_pretrained(folder / "checkpoint")
             if pipe.config.training["images_seen"] < args.images:
@@ -213,7 +221,7 @@ def main(arguments: list[str] | None = None) -> None:
                 "width": args.width if row in STUDY else "-",
                 "patch": args.patch if row in STUDY else "-",
                 "batch": config.batch,
-                "images": args.images,
+                **asked,
                 "hardware": hardware(pipe.device)["device"],
                 "errors": denoising_errors(pipe, *fresh),
                 "specs": measure(folder, args.spec, args.seeds, evaluator),
@@ -228,7 +236,7 @@ def main(arguments: list[str] | None = None) -> None:
     args.docs.mkdir(parents=True, exist_ok=True)
     plot_losses(args.out, done).savefig(args.docs / "study-loss.png", dpi=100)
     sheet(args.out, done).savefig(args.docs / "study-samples.png")
-    text = table({row: json.loads((args.out / row / "figures.json").read_text()) for row in done})
+    text = table({row: _figures(args.out / row) for row in done})
     reports.fill(args.docs / "STUDY.md", "study table", text)
     print(text)
 

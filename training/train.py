@@ -38,6 +38,7 @@ from training.loop.presets import PRESETS, TrainConfig
 from training.loop.run import (
     LOG,
     averaged,
+    check_pictures,
     generator,
     initial_weights,
     learning_rate_factor,
@@ -84,11 +85,9 @@ def train(
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
     state = saved(out, config, resume)
 
-    images, counts = dataset.load_counts(data)
-    if (counts > 1).any():
-        raise ValueError(f"{data} shows labels twice (render --repeats): the network would learn to draw them so")
-    conditions = counts.float()
+    images, conditions = dataset.load_once(data)
     kept = without_held_out(conditions) if config.hold_out else torch.ones(len(images), dtype=torch.bool)
+    check_pictures(state, out, data, int(kept.sum()))
     layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout or config.focus else None
     images, conditions = images[kept].to(device), conditions[kept].to(device)
     torch.manual_seed(config.seed)
@@ -111,8 +110,6 @@ def train(
     ema = {key: value.detach().clone() for key, value in network.state_dict().items()}
     seen = 0
     if state:
-        if state["pictures"] != len(images):
-            raise ValueError(f"{out} was trained on {state['pictures']} pictures; {data} holds {len(images)}")
         learner.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
@@ -123,10 +120,14 @@ def train(
     def save() -> None:
         if accelerator.is_main_process:
             state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
-            write(out, config, data, state | {"pictures": len(images)}, rows)
+            state |= {"pictures": len(images), "losses": losses, "logged": logged}
+            write(out, config, data, state, rows)
 
     last_save = last_sheet = time.monotonic()
-    losses, since = torch.zeros(2, device=device), (seen, time.monotonic())
+    since = seen, time.monotonic()
+    losses, logged = torch.zeros(2, device=device), seen  # the sum of the losses since the last row of the log
+    if state and "losses" in state:
+        losses, logged = state["losses"].to(device), state["logged"]
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
     with stop_on_signals() as stop:
         while seen < config.images:
@@ -174,13 +175,13 @@ def train(
             losses += parts.detach()
             bar.update(config.batch)
             if seen // config.batch % LOG_EVERY == 0 or seen >= config.images:
-                means = accelerator.reduce(losses, "mean") * config.batch / (seen - since[0])
+                means = accelerator.reduce(losses, "mean") * config.batch / (seen - logged)
                 row = {"images": seen, "loss": round(float(means[0]), 6), "layout_loss": round(float(means[1]), 6)}
                 row["lr"] = optimizer.param_groups[-1]["lr"]
                 row["images_per_second"] = round((seen - since[0]) / (time.monotonic() - since[1]), 1)
                 rows.append(row)
                 bar.set_postfix(loss=row["loss"], refresh=False)
-                losses, since = torch.zeros_like(losses), (seen, time.monotonic())
+                losses, logged, since = torch.zeros_like(losses), seen, (seen, time.monotonic())
             if time.monotonic() - last_sheet > SAMPLE_EVERY and accelerator.is_main_process:
                 last_sheet = time.monotonic()
                 pipe = Pipeline(averaged(config, ema), model_config(config, seen, data), device)

@@ -3,7 +3,8 @@
 A gentle-stem ResNet-18 with a count head, on binary cross-entropy, with AdamW and one learning-rate cycle over the
 given minutes. Each picture is mirrored, shifted, blurred, re-lit and made noisy a little, so that the judge looks at
 objects and not at the renderer's fingerprint. With --predictions (see `training.predictions`) it also learns how much
-can be seen in a half-formed picture, and to give base rates for noise.
+can be seen in a half-formed picture, and to give base rates for noise. Ctrl-C and SIGTERM end it early, with what it
+has learned by then.
 """
 
 import argparse
@@ -26,7 +27,9 @@ from ddpm.precision import has_native_bf16
 from ddpm.schedule import NoiseSchedule
 from training.loop import dataset
 from training.loop.predicted import Predictions
+from training.loop.run import stop_on_signals
 from training.measures.judging import on_renders
+from training.measures.reports import make_place
 
 BATCH = 32
 LEARNING_RATE = 1e-3  # the peak of the cycle
@@ -134,7 +137,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         train, held_out = read(args.data, args.predictions)
         before = Evaluator.from_pretrained(args.init, device) if args.init else None
-        args.out.mkdir(parents=True, exist_ok=True)
+        make_place(args.out / "model.safetensors")
     except (OSError, ValueError) as error:
         parser.error(str(error))
     print(
@@ -149,32 +152,34 @@ def main(arguments: list[str] | None = None) -> None:
     schedule = NoiseSchedule()
 
     start, step, seen, average = time.monotonic(), 0, 0, 3 * math.log(2)
-    for x, y in batches(*train, generator):
-        progress = (time.monotonic() - start) / (60 * args.minutes)
-        if progress >= 1:
-            break
-        optimizer.param_groups[0]["lr"] = args.lr * one_cycle(progress)
-        x = augment(dataset.to_float(x.to(device)), generator)
-        if args.predictions:
-            x = add_noise(x, schedule, generator)
-        with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
-            answers = judge(x.contiguous(memory_format=torch.channels_last))
-        value = loss(answers, y.to(device))
-        value.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        step, seen, average = step + 1, seen + len(x), average + 0.02 * (value.item() - average)
-        if step % 100 == 0:
-            rate = seen / (time.monotonic() - start)
-            print(f"{progress:4.0%}  {seen} images seen, {rate:.0f}/s, loss {average:.4f}", flush=True)
+    with stop_on_signals() as stop:
+        for x, y in batches(*train, generator):
+            progress = (time.monotonic() - start) / (60 * args.minutes)
+            if progress >= 1 or stop.is_set():
+                break
+            optimizer.param_groups[0]["lr"] = args.lr * one_cycle(progress)
+            x = augment(dataset.to_float(x.to(device)), generator)
+            if args.predictions:
+                x = add_noise(x, schedule, generator)
+            with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+                answers = judge(x.contiguous(memory_format=torch.channels_last))
+            value = loss(answers, y.to(device))
+            value.backward()
+            optimizer.step()
+            optimizer.zero_grad()
+            step, seen, average = step + 1, seen + len(x), average + 0.02 * (value.item() - average)
+            if step % 100 == 0:
+                rate = seen / (time.monotonic() - start)
+                print(f"{progress:4.0%}  {seen} images seen, {rate:.0f}/s, loss {average:.4f}", flush=True)
 
+    minutes = min(args.minutes, round((time.monotonic() - start) / 60, 2))
     for part in (network, counter):
         part.load_state_dict(storable(part.state_dict(), torch.float16))  # measure what is stored
     config = EvaluatorConfig(config.stem, counts=True, training=config.training)
     training = {
         "images": len(train[0]),
         "images_seen": seen,
-        "minutes": args.minutes,
+        "minutes": minutes,
         "lr": args.lr,
         "seed": args.seed,
         "held_out_images": len(held_out[0]),
@@ -191,6 +196,8 @@ def read(folders: list[str], files: list[Path]) -> tuple[tuple[Tensor, Tensor], 
     for folder in folders:
         images, counts = dataset.load_counts(folder)
         tail = max(1, round(VALIDATION * len(images)))
+        if tail == len(images):
+            raise dataset.DatasetError(f"{folder} holds one picture; one is held out, so that at least 2 are needed")
         train.append((images[:-tail], counts[:-tail]))
         held_out.append((images[-tail:], counts[-tail:]))
     for predictions in map(Predictions.load, files):

@@ -43,6 +43,14 @@ def load_counts(source: str | Path) -> tuple[Tensor, Tensor]:
     return _load_folder(source)
 
 
+def load_once(source: str | Path) -> tuple[Tensor, Tensor]:
+    """What `load` gives, for what is to draw like it. Raises DatasetError also where a picture shows a label twice."""
+    images, counts = load_counts(source)
+    if (counts > 1).any():
+        raise DatasetError(f"{source} shows labels twice (render --repeats), which this is not for")
+    return images, counts.float()
+
+
 def is_lab(source: str | Path) -> bool:
     """Whether this is the lab's data, which has no layouts."""
     return str(source).startswith(LAB_PREFIX)
@@ -87,7 +95,7 @@ def load_layouts(source: str | Path, count: int) -> Tensor:
         raise DatasetError(f"there is no {path}, which training.render writes; a preset with layout = 0 needs none")
     try:
         layouts = np.load(path)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, EOFError) as error:
         raise DatasetError(f"{path} is no readable array: {error}") from None
     if layouts.dtype != np.uint8 or layouts.shape != (count, LAYOUT_SIZE, LAYOUT_SIZE) or layouts.max() > NUM_LABELS:
         wanted = f"uint8 ({count}, {LAYOUT_SIZE}, {LAYOUT_SIZE}) with values up to {NUM_LABELS}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -42,5 +43,5 @@ class Predictions:
         try:
             with np.load(path) as arrays:
                 return cls(**{name: torch.from_numpy(arrays[name]) for name in ("images", "t", "counts", "guidance")})
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
             raise DatasetError(f"{path} is no file of training.predictions: {error}") from None

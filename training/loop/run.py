@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ddpm import checkpoint
+from ddpm import checkpoint, noise
 from ddpm.networks import build
 from training.loop.parts import parts
 from training.loop.presets import TrainConfig
@@ -28,7 +28,7 @@ LOG = "log.csv"
 
 def generator(seed: int, number: int) -> torch.Generator:
     """A CPU generator that depends on both numbers."""
-    return torch.Generator().manual_seed((seed << 40) + number)
+    return noise.generator(noise.scatter(noise.scatter(seed) + number))
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -43,13 +43,16 @@ def read_state(path: Path) -> dict[str, Any]:
     return state
 
 
-def initial_weights(folder: Path, config: TrainConfig) -> dict[str, Tensor]:
-    """The weights of a checkpoint for a network of this config. Raises ValueError where it holds no such network."""
+def initial_weights(folder: Path, config: TrainConfig, covering: bool = False) -> dict[str, Tensor]:
+    """The weights of a checkpoint for a network of this config. Raises ValueError where it holds no such network.
+
+    covering: refuse the only network of a checkpoint, too, where it knows no timesteps as late as the config's.
+    """
     found = parts(folder)
-    if len(found) > 1 and config.until not in found:
+    if config.until not in found and (len(found) > 1 or (covering and max(found) < config.until)):
         ends = ", ".join(f"{until:g}" for until in found)
         raise ValueError(f"{folder} has networks for t / T up to {ends}, but none up to {config.until:g} to begin with")
-    network, model = found[config.until] if len(found) > 1 else next(iter(found.values()))
+    network, model = found.get(config.until) or next(iter(found.values()))
     if (model.network, model.options) != (config.network, config.options):
         raise ValueError(f"{folder} holds another network than the preset {config.name!r} trains")
     return network.state_dict()
@@ -70,6 +73,12 @@ def saved(out: Path, config: TrainConfig, resume: bool) -> dict[str, Any] | None
     if before != plain(config):
         raise ValueError(f"{file} belongs to another config; go on with the same preset and options")
     return state
+
+
+def check_pictures(state: dict[str, Any] | None, out: Path, data: str, count: int) -> None:
+    """Raise ValueError where the run in `out`, if there is one, learned from another number of pictures."""
+    if state and state["pictures"] != count:
+        raise ValueError(f"{out} was trained on {state['pictures']} pictures; {data} holds {count}")
 
 
 def write(out: Path, config: TrainConfig, data: str, state: dict[str, Any], rows: list[dict[str, Any]]) -> None:
@@ -149,11 +158,14 @@ def stop_on_signals() -> Iterator[threading.Event]:
 
 
 def read_log(path: Path, seen: int) -> list[dict[str, Any]]:
-    """The rows of a log up to so many images."""
+    """The rows of a log up to so many images. Raises ValueError for something else than a log."""
     if not seen or not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [row for row in csv.DictReader(file) if int(row["images"]) <= seen]
+    with path.open(newline="", encoding="utf-8-sig") as file:  # as a spreadsheet may have saved it
+        rows = csv.DictReader(file)
+        if "images" not in (rows.fieldnames or []):
+            raise ValueError(f"{path} is no log of a training: it must have a column 'images'")
+        return [row for row in rows if int(row["images"]) <= seen]
 
 
 def write_log(path: Path, rows: list[dict[str, Any]]) -> None:

@@ -41,6 +41,17 @@ def draw(pipe: Pipeline, scenes: Scenes, seeds: int, settings: Settings) -> tupl
     return images.unflatten(0, (seeds, count)), time.perf_counter() - start
 
 
+def make_folder(folder: Path, count: int) -> None:
+    """Make the folder that `save_images` will write so many pictures to.
+
+    Raises OSError, and ValueError where pictures of another run would be left beside them.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for file in sorted(folder.glob("*.png")):
+        if file.stem.isdecimal() and int(file.stem) >= count:
+            raise ValueError(f"{file} is there already, and only {count} pictures are to be drawn: clear that folder")
+
+
 def save_images(images: Tensor, folder: Path) -> None:
     """Write images (N, 3, 64, 64) as folder/0.png, 1.png, ..., and all of them as the sheet folder.png."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from ddpm import Evaluator
 from ddpm.evaluator import exact_match, per_image_accuracy, topk_accuracy
+from ddpm.scores import figure
 from training.loop import dataset
 from training.loop.predicted import Predictions
 
@@ -21,11 +23,12 @@ def calibration_error(p: Tensor, labels: Tensor) -> float:
     """Expected calibration error of probabilities p for 0-or-1 labels of the same shape (Guo et al. 2017, eq. 3).
 
     In bins of equal width: how far the mean probability is from the share of labels that are 1, by size of the bin.
+    NaN where there is no label.
     """
     p, labels = p.flatten().double(), labels.flatten().double()
     bins = (p * BINS).long().clamp_max(BINS - 1)
     gaps = torch.zeros(BINS, dtype=torch.float64).index_add_(0, bins, p - labels)
-    return (gaps.abs().sum() / len(p)).item()
+    return (gaps.abs().sum() / len(p)).item() if len(p) else math.nan
 
 
 def on_renders(evaluator: Evaluator, images: Tensor, counts: Tensor) -> dict[str, float]:
@@ -39,7 +42,7 @@ def on_renders(evaluator: Evaluator, images: Tensor, counts: Tensor) -> dict[str
     figures = {name: metric(p, labels) for name, metric in metrics.items()}
     if evaluator.config.counts:
         figures["counts_right"] = (evaluator.counts(x) == counts).all(dim=1).float().mean().item()
-    return {name: round(figure, 5) for name, figure in figures.items()}
+    return {name: round(value, 5) for name, value in figures.items()}
 
 
 def on_the_way(evaluator: Evaluator, predictions: Predictions, steps: int = 1000) -> list[dict[str, Any]]:
@@ -54,9 +57,9 @@ def on_the_way(evaluator: Evaluator, predictions: Predictions, steps: int = 1000
             {
                 "timesteps": f"{first} to {last}",
                 "images": int(chosen.sum()),
-                "calibration_error": round(calibration_error(p[chosen], labels[chosen]), 4),
-                "mean_probability": round(p[chosen].mean().item(), 4),
-                "share_of_labels": round(labels[chosen].float().mean().item(), 4),
+                "calibration_error": figure(calibration_error(p[chosen], labels[chosen]), 4),
+                "mean_probability": figure(p[chosen].mean().item(), 4),
+                "share_of_labels": figure(labels[chosen].float().mean().item(), 4),
                 "sure": int(sure.sum()),
                 "sure_and_right": int((sure & labels[chosen]).sum()),
             }

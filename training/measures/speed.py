@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import resource
 import statistics
 import subprocess
 import sys
@@ -150,8 +149,15 @@ def start_seconds(checkpoint: str) -> float:
     return time.perf_counter() - start
 
 
-def peak_bytes() -> int:
-    """The most memory that this process has held at once: the benchmark's, with the other networks, not the page's."""
+def peak_bytes() -> int | None:
+    """The most memory that this process has held at once: the benchmark's, with the other networks, not the page's.
+
+    None where the system does not tell, as on Windows.
+    """
+    try:
+        import resource
+    except ImportError:
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else 1024 * peak
 

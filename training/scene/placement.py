@@ -94,6 +94,14 @@ def random_scene(rng: np.random.Generator, labels: Sequence[str]) -> Scene:
     return Scene(objects, jitter)  # type: ignore[arg-type]
 
 
+def sequence_of(name: str) -> int:
+    """The number of a picture's sequence, 12 for "ref_00012_1.png". Raises ValueError where the name has none."""
+    parts = name.split("_")
+    if len(parts) < 2 or not parts[1].isdecimal():
+        raise ValueError(f"{name!r} names no sequence, as ref_00012_1.png does")
+    return int(parts[1])
+
+
 def read_scenes(path: str | Path) -> dict[str, Scene]:
     """Scenes of a `scenes.json` (a list of {file, objects: [{label, x, y, theta}], jitter}), by file name.
 
@@ -101,7 +109,7 @@ def read_scenes(path: str | Path) -> dict[str, Scene]:
     """
     path = Path(path)
     try:
-        entries = json.loads(path.read_text())
+        entries = json.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path}: cannot be read as JSON: {error}") from error
     if not isinstance(entries, list):

@@ -29,7 +29,7 @@ async function difference(model, picture, pairs, { editing, labels }) {
   const x0 = repeated(picture, pairs.length);
   const total = new Float32Array(pairs.length * PLANE);
   for (let number = 0; number < editing.rounds; number++) {
-    const noise = floats(pairs.map((_, i) => normal(i + number * pairs.length)));
+    const noise = repeated(normal(number), pairs.length);
     for (const share of editing.looks) {
       const t = Math.max(1, round(share * (model.alphaBar.length - 1)));
       const x = noised(x0, noise, model.alphaBar[t]);

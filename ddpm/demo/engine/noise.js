@@ -45,9 +45,9 @@ export class MersenneTwister {
 }
 
 // Standard normal noise as torch.randn(3, 64, 64) draws it: the transform of Box & Muller 1958 on each sixteen uniform
-// numbers, the first eight for the radius and the others for the angle.
+// numbers, the first eight for the radius and the others for the angle. Seeds of more than 32 bits are scattered over these.
 export function normal(seed) {
-  const generator = new MersenneTwister(seed);
+  const generator = new MersenneTwister(seed < 2 ** 32 ? seed : mix(BigInt(seed)));
   const x = Float32Array.from({ length: PIXELS }, () => generator.uniform());
   for (let i = 0; i < PIXELS; i += 16) {
     for (let j = i; j < i + 8; j++) {
@@ -129,7 +129,7 @@ export class BrownianPath {
 
   // The noise that belongs to B(t).
   normal(t) {
-    return normal(mix(BigInt.asUintN(64, mix(this.seed) + BigInt(t))));
+    return normal(BigInt.asUintN(32, mix(BigInt.asUintN(64, mix(this.seed) + BigInt(t)))));
   }
 }
 
