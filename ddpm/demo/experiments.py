@@ -139,6 +139,8 @@ def gallery(
     """
     scene = requested(scene)
     whole("pictures", 1, MAX_GALLERY)(count)
+    check_seed(seed)
+    check_seed(seed + count - 1)
     check_work(settings.steps, count)
     seeds = tuple(range(seed, seed + count))
     pipeline = studio.models.get(model)

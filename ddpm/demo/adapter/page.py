@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from functools import wraps
+from inspect import isgeneratorfunction
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from ddpm.demo.hosting.limits import MODEL_QUEUE, Gone
+from ddpm.demo.hosting.limits import MODEL_QUEUE, Gone, TooMuch, answering
 from ddpm.demo.texts import TEXTS
 from ddpm.demo.verdicts import THRESHOLD
 from ddpm.labels import COLORS, LABELS, MAX_OBJECTS
@@ -133,7 +134,12 @@ def ask(name: str) -> str:
 
 def endpoint(name: str, work: Callable[..., Any]) -> None:
     """Let the scripts ask for `work`, which yields views or returns one; of a wrong value it raises ValueError."""
-    gr.api(work, api_name=f"page_{name}", api_visibility="undocumented", **MODEL_QUEUE)
+    gr.api(
+        work if isgeneratorfunction(work) else answering(work),
+        api_name=f"page_{name}",
+        api_visibility="undocumented",
+        **MODEL_QUEUE,
+    )
 
 
 def refusing(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]]:
@@ -143,6 +149,8 @@ def refusing(run: Callable[..., Iterator[View]]) -> Callable[..., Iterator[View]
     def checked(*arguments: Any) -> Iterator[View]:
         try:
             yield from run(*arguments)
+        except TooMuch as error:
+            yield refusal("activity.too_much", **error.values)
         except ValueError as error:
             message = str(error)
             yield {"state": "refused", "message": message[0].upper() + message[1:] + "."}

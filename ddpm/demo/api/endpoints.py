@@ -2,7 +2,6 @@
 
 import inspect
 from collections.abc import Callable, Mapping
-from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -11,7 +10,7 @@ from ddpm.demo.api.draw import Drawing
 from ddpm.demo.api.explore import Experiments
 from ddpm.demo.checks import Check, judged
 from ddpm.demo.draw.studio import Studio
-from ddpm.demo.hosting.limits import MODEL_QUEUE, Gone
+from ddpm.demo.hosting.limits import MODEL_QUEUE, answering
 
 
 def add_endpoints(demo: gr.Blocks, studio: Studio) -> None:
@@ -24,25 +23,10 @@ def add_endpoints(demo: gr.Blocks, studio: Studio) -> None:
             _add(demo, work, group.checks)
 
 
-def _answering(work: Callable[..., Any]) -> Callable[..., Any]:
-    """Let the caller read what was wrong, and keep it out of the log."""
-
-    @wraps(work)
-    def answer(*arguments: Any) -> Any:
-        try:
-            return work(*arguments)
-        except gr.Error:  # a ValueError, too
-            raise
-        except (ValueError, Gone) as error:
-            raise gr.Error(str(error), print_exception=False) from error
-
-    return answer
-
-
 def _add(demo: gr.Blocks, work: Callable[..., Any], checks: Mapping[str, Check]) -> None:
     """Add an endpoint with the name of the function, which shares the model's queue with the page."""
     names = list(inspect.signature(work).parameters)
-    endpoint = gr.api(_answering(work), api_name=work.__name__, **MODEL_QUEUE)
+    endpoint = gr.api(answering(work), api_name=work.__name__, **MODEL_QUEUE)
 
     def validate(*values: Any) -> Any:
         verdicts = [judged(checks[name], value) for name, value in zip(names, values, strict=True)]

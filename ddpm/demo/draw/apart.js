@@ -11,7 +11,7 @@ const short = (share) => Math.abs(share).toFixed(2);
 // root: the element. ask(index): promises the parts of step index.
 export class Apart {
   constructor(root, ask) {
-    Object.assign(this, { root, ask, wanted: null, due: null });
+    Object.assign(this, { root, ask, wanted: null, due: null, question: null });
     root.addEventListener("toggle", () => this.look());
     document.addEventListener("localechange", () => this.parts && this.draw());
   }
@@ -20,6 +20,7 @@ export class Apart {
   show(index) {
     if (index === this.wanted) return;
     this.wanted = index;
+    this.question = null;
     this.look();
   }
 
@@ -29,9 +30,11 @@ export class Apart {
   }
 
   async fetch(index) {
+    const question = {};
+    this.question = question;
     this.root.setAttribute("aria-busy", "true");
     const parts = await this.ask(index).catch((error) => console.info(error.message));
-    if (index !== this.wanted) return;
+    if (this.question !== question) return;
     this.root.removeAttribute("aria-busy");
     say(this.root.querySelector('[data-apart="failed"]'), parts ? "" : "stage.where_failed");
     if (!parts) return;

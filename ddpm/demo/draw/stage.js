@@ -67,7 +67,7 @@ export function mount(element, page) {
   function show(news) {
     if (news.chunks) take(news);
     waits = news.ahead ? news : null;
-    setState(news.state, news.message);
+    setState(news.state, news.problem ? text(news.problem, news.values) : news.message);
     const run = Object.fromEntries(data.keys.map((key) => [key, view[key]]));
     const taken = film.last?.index ?? 0;
     announce({ state: news.state, run, taken, live, picture: film.complete ? film.last.x0 : null });
@@ -116,6 +116,7 @@ export function mount(element, page) {
     const { state, message } = root.dataset;
     const name = message ? "refused" : state === "asked" ? "waiting" : live && state === "done" ? "live" : state;
     const left = state === "running" && film.last ? view.seconds * (film.total / film.last.index - 1) : 0;
+    part("state").ariaLive = left >= 2 ? "off" : "polite"; // it changes every second
     if (waits) say(part("state"), "activity.waiting_for", waits);
     else if (left >= 2) say(part("state"), "stage.state_left", { left: Math.round(left) });
     else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
@@ -247,9 +248,13 @@ export function mount(element, page) {
     showChips(frame);
   }
 
+  part("full").hidden = !part("player").requestFullscreen; // as on phones of some makers
   part("full").addEventListener("click", () => {
     if (document.fullscreenElement) document.exitFullscreen();
-    else part("player").requestFullscreen();
+    else
+      part("player")
+        .requestFullscreen()
+        .catch((error) => console.info(error.message));
   });
   part("legend").querySelector(".ramp").style.background = gradient;
   document.addEventListener("localechange", () => {
@@ -262,7 +267,7 @@ export function mount(element, page) {
 
   function ask(labels, seed, ...inputs) {
     clearTimeout(change);
-    live = false;
+    live = activity.yields = false;
     wanted = key(labels, seed);
     activity.ask("page_draw", labels, seed, inputs);
   }
@@ -276,7 +281,7 @@ export function mount(element, page) {
       const now = key(labels, seed);
       const drawn = now === wanted && (activity.busy || activity.state === "done");
       if (drawn || refusal(labels, seed)) return;
-      live = true;
+      live = activity.yields = true;
       wanted = now;
       activity.ask("page_draw", labels, seed, inputs);
     };

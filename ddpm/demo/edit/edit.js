@@ -1,5 +1,6 @@
 // The tab Edit: a stack of pictures, each from the one below by one change of its labels. See edit.py for a view.
 import { query } from "../share/recipe.js";
+import { MOST_SCENES } from "../share/restore.js";
 import { copyLink, leadTo } from "../shared/address.js";
 import { decode, Film, paint } from "../shared/frames.js";
 import { drawn, saveCanvas } from "../shared/picture.js";
@@ -17,6 +18,8 @@ const FRAME_MS = 120;
 const COLUMNS = 10; // of a film strip
 const SHADE = 150; // of 255, on what stays as it is
 
+const ENDED = ["stopped", "failed", "refused"];
+
 const encode = (bytes) => btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
 export function mount(element, page) {
@@ -25,6 +28,7 @@ export function mount(element, page) {
   // { labels, picture, place, verdict, film, maps, made }: the drawn one first, which has the `origin` that it follows from.
   // made: how an edit was made; null where its place was painted, which no link can say.
   let stack = [];
+  let newest = null; // what the stage has drawn last, as the first of a stack
   let making = null; // how the edit under way is made
   let todo = []; // the edits of a link that are still to be made
   let linked = null; // the picture that they begin with: its labels and seed
@@ -71,16 +75,26 @@ export function mount(element, page) {
       goOn();
     } else if (!busy) {
       running = null;
-      todo = [];
+      if (ENDED.includes(state)) {
+        todo = [];
+        begin();
+      }
     }
     show();
+  }
+
+  // Without any edit, the picture that was drawn last is where they begin.
+  function begin() {
+    if (stack.length > 1 || !newest || stack[0]?.origin === newest.origin) return;
+    stack = [newest];
+    restart();
   }
 
   // The query that leads to what the tab shows, or null where no link can say it.
   function link() {
     const [first, ...edits] = stack;
     const [made, ...others] = new Map(edits.map(({ made }) => [JSON.stringify(made), made])).values();
-    if (!made || others.length) return null;
+    if (!made || others.length || edits.length > MOST_SCENES) return null;
     return query({ view: "edit", ...first.origin, edits: edits.map(({ labels }) => labels), ...made });
   }
 
@@ -225,6 +239,8 @@ export function mount(element, page) {
   part("undo").addEventListener("click", () => {
     stack.pop();
     restart();
+    begin();
+    if (part("undo").disabled) part("objects").querySelector("button")?.focus();
   });
   const name = (ending) => `${top().labels.join("_").replaceAll(" ", "-")}_edited${ending}.png`;
   part("save").addEventListener("click", () => saveCanvas(drawn([[top().picture]], 16), name("")));
@@ -272,10 +288,11 @@ export function mount(element, page) {
   }
   // A picture that was drawn is where edits begin, unless some have been made.
   follow(({ state, run: origin, picture }) => {
-    if (["stopped", "failed", "refused"].includes(state)) todo = [];
-    if (!picture || !["example", "done"].includes(state) || busy || stack.length > 1) return;
-    stack = [{ labels: origin.labels, picture, origin }];
-    restart();
+    if (ENDED.includes(state)) todo = [];
+    if (!picture || !["example", "done"].includes(state)) return;
+    newest = { labels: origin.labels, picture, origin };
+    if (busy || stack.length > 1) return;
+    begin();
     if (state !== "done") return;
     const same =
       linked && linked.seed === origin.seed && linked.labels.toSorted().join() === origin.labels.toSorted().join();

@@ -27,13 +27,18 @@ export class Orders {
   // objects, wishes: where the buttons go. choose(name): an object was pressed, "" for one more. wish(labels): what the
   // picture is to show.
   constructor(objects, wishes, { choose, wish }) {
-    Object.assign(this, { objects, wishes, choose, wish });
+    Object.assign(this, { objects, wishes, choose, wish, left: false });
   }
 
   // labels: of the picture. chosen: one of them, "" or null. busy: whether nothing can be pressed.
   show(labels, chosen, busy) {
+    this.left ||= this.wishes.contains(document.activeElement);
     this.showObjects(labels, chosen, busy);
     this.wishes.replaceChildren(...this.lines(labels, chosen, busy));
+    if (busy) return;
+    // The focus stays near what was pressed, which is not there any more.
+    if (this.left && document.activeElement === document.body) this.objects.querySelector("button")?.focus();
+    this.left = false;
   }
 
   showObjects(labels, chosen, busy) {

@@ -22,6 +22,9 @@ async function* pictures({ facts, judge }, run, scenes, about) {
 }
 
 export async function* gallery(studio, labels, seed, count, sampler, stepCount, guidance, name) {
+  if (!Number.isSafeInteger(seed + count - 1)) {
+    return yield { state: "refused", problem: "picker.seed", values: { max: Number.MAX_SAFE_INTEGER } };
+  }
   const scenes = Array.from({ length: count }, () => labels);
   const settings = { sampler, steps: stepCount, guidance };
   const run = steps(await studio.model(name), studio.facts.labels, scenes, seed, settings);
@@ -34,6 +37,7 @@ export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, s
   const toSeed = way === "seed";
   const refuse = (problem, values) => ({ state: "refused", problem, values });
   if (!toSeed && !otherLabels.length) return yield refuse("walk.no_labels");
+  if (!toSeed && otherLabels.length > facts.mostLabels) return yield refuse("picker.over", { most: facts.mostLabels });
   if (toSeed && !(Number.isSafeInteger(otherSeed) && otherSeed >= 0)) {
     return yield refuse("walk.bad_seed", { max: Number.MAX_SAFE_INTEGER });
   }

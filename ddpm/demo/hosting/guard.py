@@ -21,6 +21,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ddpm.demo.hosting.limits import MAX_PENDING, MAX_QUEUE
+from ddpm.demo.hosting.uncollected import Uncollected
 from ddpm.labels import brief
 
 log = logging.getLogger(__name__)
@@ -51,11 +52,15 @@ def serving(demo: gr.Blocks, routes: list[Route]) -> dict[str, Any]:
 
 
 class Guard:
-    """ASGI middleware that refuses large bodies, and what a caller asks beyond MAX_PENDING requests on the way."""
+    """ASGI middleware that refuses large bodies, and what a caller asks beyond MAX_PENDING requests on the way.
+
+    What is asked for and not collected is forgotten, see `Uncollected`.
+    """
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], demo: gr.Blocks) -> None:
         self.app = app
         self.demo = demo
+        self.uncollected = Uncollected(demo)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -87,7 +92,14 @@ class Guard:
             if reason := self._too_many(scope, headers, asked):
                 await _refuse(429, reason, scope, receive, send)
                 return
-        elif scope["method"] in ("POST", "PUT", "PATCH"):
+            await self._answer(scope, receive, send)
+            self.uncollected.watch()
+            return
+        if scope["method"] == "GET":
+            with self.uncollected.listening(path, scope.get("query_string", b"")):
+                await self._answer(scope, receive, send)
+            return
+        if scope["method"] in ("POST", "PUT", "PATCH"):
             receive = _capped(receive, most)
         await self._answer(scope, receive, send)
 

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any
 
 import gradio as gr
@@ -59,11 +60,34 @@ class Gone(RuntimeError):
     """The caller of a run has left or has cancelled it."""
 
 
-def check_work(steps: int, pictures: int = 1) -> None:
-    """Raise ValueError for a request that asks for more than MAX_WORK."""
-    if steps * pictures > MAX_WORK:
+class TooMuch(ValueError):
+    """A request that asks for more than MAX_WORK."""
+
+    def __init__(self, steps: int, pictures: int) -> None:
         what = f"{pictures} pictures of {steps} steps" if pictures > 1 else f"a run of {steps} steps"
-        raise ValueError(f"{what} would take too long: steps times pictures must be at most {MAX_WORK}")
+        super().__init__(f"{what} would take too long: steps times pictures must be at most {MAX_WORK}")
+        self.values = {"steps": steps, "pictures": pictures, "most": MAX_WORK}
+
+
+def check_work(steps: int, pictures: int = 1) -> None:
+    """Raise TooMuch for a request that asks for more than MAX_WORK."""
+    if steps * pictures > MAX_WORK:
+        raise TooMuch(steps, pictures)
+
+
+def answering(work: Callable[..., Any]) -> Callable[..., Any]:
+    """Let the caller of an endpoint read what was wrong, and keep it out of the log."""
+
+    @wraps(work)
+    def answer(*arguments: Any) -> Any:
+        try:
+            return work(*arguments)
+        except gr.Error:  # a ValueError, too
+            raise
+        except (ValueError, Gone) as error:
+            raise gr.Error(str(error), print_exception=False) from error
+
+    return answer
 
 
 def leaving(demo: gr.Blocks) -> Callable[[], None]:

@@ -22,6 +22,7 @@ export function mount(element, page) {
   draw();
   page.changed(() => draw());
   document.addEventListener("localechange", () => draw());
+  document.addEventListener("input", () => line.classList.contains("refused") && draw()); // it may be mended
   follow(({ state, problem }) => {
     if (problem || state === "asked") draw(problem);
   });

@@ -4,8 +4,9 @@ import { askAgain } from "../shared/parts.js";
 const SHAPES = ["cube", "sphere", "cylinder"];
 const NAMED = ["labels", "seed", "sampler", "steps", "guidance", "model"]; // whose problems have a text of their own
 
+const SETTINGS = ["sampler", "steps", "guidance"];
 const ON_STAGE = ["stage", "edit"];
-const MOST_SCENES = 20;
+export const MOST_SCENES = 20;
 
 const number = (words) => (words === "" ? NaN : Number(words));
 
@@ -100,9 +101,13 @@ export function restore(values, allowed, given = {}) {
     const words = wanted.get(name).trim();
     const value = field.kind in READ ? READ[field.kind](words, field) : lists[field.kind](name, words);
     if (value === undefined) refuse(name, field, words);
-    if (value === undefined && own) {
-      const before = name.replace("model", ""); // what is asked for suits the other model
-      for (const other of ["sampler", "steps", "guidance"]) found[before + other] = held[names.indexOf(before + other)];
+    if (own) {
+      const before = name.replace("model", "");
+      SETTINGS.forEach((other, i) => {
+        // What is asked for an unknown model suits that one.
+        if (value === undefined) found[before + other] = held[names.indexOf(before + other)];
+        else if (!wanted.has(before + other)) found[before + other] = allowed.suiting[value][i];
+      });
     }
     if (value === undefined || value === null) continue;
     found[name] = value;

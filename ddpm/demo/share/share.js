@@ -39,6 +39,7 @@ export function mount(element, page) {
   // Ask the server for a file of the run, and save it where the run is still the one that is shown.
   async function save(format) {
     const question = {};
+    const pressed = document.activeElement;
     asked = question;
     say(part("status"), "share.busy");
     draw();
@@ -59,6 +60,7 @@ export function mount(element, page) {
     }
     say(part("status"), file ? "share.saved" : "share.failed", { name: file?.orig_name });
     draw();
+    if (document.activeElement === document.body) pressed.focus();
   }
 
   // The chart of the stage as it stands there, as SVG or PNG.
@@ -101,7 +103,7 @@ export function mount(element, page) {
     runs.prepend(thumb);
     while (runs.children.length > REMEMBERED) runs.lastChild.remove();
     part("visit").hidden = runs.children.length < 2;
-    choosePair(false);
+    if (part("pair").ariaPressed === "true") thumb.ariaPressed = false;
     nameThumbs();
   }
 
@@ -162,7 +164,7 @@ export function mount(element, page) {
   draw();
   follow((news) => {
     if (news.state === "asked") show(null);
-    else if (["done", "example", "stopped", "failed"].includes(news.state) && news.taken) show(news.run, news.taken);
+    else if (news.taken && !["waiting", "running"].includes(news.state)) show(news.run, news.taken);
     if (news.state === "done") {
       leadTo(query(run));
       if (news.picture && !news.live) remember(news.picture);

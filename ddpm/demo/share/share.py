@@ -144,13 +144,16 @@ def connect(
         return run_file(row, run, format, captions)
 
     endpoint("save", save)
+    configs = studio.models.configs
     settings = [*controls.settings.values()]
     chosen = presets.click(None, presets, settings, js="(settings) => settings")
     chosen.then(None, [scene, controls.seed, *settings], js=ask("stage"))
     every = [*controls.rows, *controls.fields.values()]
-    demo.load(None, every, [*every, scene, notice], js=_restore(controls)).then(js=DRAW_RESTORED)
+    demo.load(None, every, [*every, scene, notice], js=_restore(controls, configs)).then(js=DRAW_RESTORED)
     for source in (row, experiments):
-        opened = source.click(None, [*every, source], [*every, scene, notice], js=_restore(controls, given=True))
+        opened = source.click(
+            None, [*every, source], [*every, scene, notice], js=_restore(controls, configs, given=True)
+        )
         opened.then(js=DRAW_RESTORED)
 
 
@@ -158,8 +161,9 @@ DRAW_RESTORED = f"async () => {{ (await {MAIN}).drawRestored(); }}"
 """The script that draws what a link, a picture or an earlier run asks for."""
 
 
-def _restore(controls: Controls, given: bool = False) -> str:
+def _restore(controls: Controls, configs: Configs, given: bool = False) -> str:
     """The script that sets the controls to what a link says, or the query that is the last value; see restore.js."""
+    suiting = {name: _suiting(name, config)[:3] for name, config in configs.items()}
     fields = {name: described(component) for name, component in controls.fields.items()}
     views = {"stage": [*controls.settings]}
     for screen in controls.screens:
@@ -167,7 +171,9 @@ def _restore(controls: Controls, given: bool = False) -> str:
         views[screen.name] = [*screen.inputs, *screen.more]
     if unknown := fields.keys() - set(LINK_KEYS):
         raise ValueError(f"LINK_KEYS lacks {', '.join(sorted(unknown))}: the page's address would keep what they said")
-    allowed = json.dumps({"labels": LABELS, "mostLabels": MAX_OBJECTS, "fields": fields, "views": views})
+    allowed = json.dumps(
+        {"labels": LABELS, "mostLabels": MAX_OBJECTS, "fields": fields, "views": views, "suiting": suiting}
+    )
     return f"async (...values) => (await {MAIN}).restore(values, {allowed}{', values.pop()' if given else ''})"
 
 

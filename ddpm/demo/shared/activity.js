@@ -18,9 +18,9 @@ export function refusal(labels, seed) {
 export class Activity {
   // start, stop: ids of the buttons. call: see adapter/call.js. show(view): draws a view of the run; one that the server
   // has not sent has nothing but its `state`, and perhaps a `message`. refuse(problem, values): says, by the name of a
-  // text, why nothing was asked for.
+  // text, why nothing was asked for. yields: whether a run gives place to a press on start.
   constructor({ start, stop, call, show, refuse }) {
-    Object.assign(this, { startId: start, stopId: stop, call, show, refuse, state: "", run: null });
+    Object.assign(this, { startId: start, stopId: stop, call, show, refuse, state: "", run: null, yields: false });
     document.addEventListener("click", (event) => {
       if (event.target.closest?.(`#${stop}, [data-stop="${stop}"]`)) this.stop();
     });
@@ -71,8 +71,8 @@ export class Activity {
     const stop = document.getElementById(this.stopId);
     if (!start || !stop) return;
     const focused = [start, stop].includes(document.activeElement);
-    start.disabled = this.busy;
+    start.disabled = this.busy && !this.yields;
     stop.disabled = !this.busy;
-    if (focused) (this.busy ? stop : start).focus({ preventScroll: true });
+    if (focused) (start.disabled ? stop : start).focus({ preventScroll: true });
   }
 }

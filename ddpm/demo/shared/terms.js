@@ -5,7 +5,7 @@ const GAP = 6; // pixels between a word and its explanation
 
 export function start() {
   const box = document.createElement("div");
-  Object.assign(box, { id: "term", popover: "auto" });
+  Object.assign(box, { id: "term", popover: "auto", role: "status" });
   document.body.append(box);
   document.addEventListener("click", (event) => {
     const word = event.target.closest?.("[data-term]");

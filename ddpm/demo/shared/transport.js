@@ -36,7 +36,7 @@ export class Transport {
 
   // Keys anywhere in the player, save where the element at hand has a use of its own for them.
   key(event) {
-    if (event.ctrlKey || event.altKey || event.metaKey || !this.film.ready()) return;
+    if (event.ctrlKey || event.altKey || event.metaKey || event.shiftKey || !this.film.ready()) return;
     const tag = event.target.type ?? "";
     const act = {
       ArrowLeft: () => this.step(-1),
@@ -46,7 +46,7 @@ export class Transport {
       " ": () => this.toggle(),
     }[event.key];
     const own = event.key === " " ? tag === "button" || tag === "radio" : tag === "radio";
-    if (!act || own) return;
+    if (!act || own || tag === "text") return;
     event.preventDefault();
     act();
   }

@@ -21,7 +21,7 @@ from ddpm.demo.frames import EPS_RANGE, PULL_RANGE, SHOWN
 from ddpm.demo.models import Models
 from ddpm.demo.picker.settings import SAMPLER_NAMES
 from ddpm.demo.verdicts import THRESHOLD
-from ddpm.labels import LABELS, NUM_LABELS
+from ddpm.labels import LABELS, MAX_OBJECTS, NUM_LABELS
 from ddpm.networks.staged import Staged
 from ddpm.schedule import NoiseSchedule
 from ddpm.variations import DETERMINISTIC
@@ -58,6 +58,7 @@ def write_networks(models: Models, look: Look, folder: Path) -> dict[str, Any]:
     return {
         "own": models.names[0],
         "labels": LABELS,
+        "mostLabels": MAX_OBJECTS,
         "samplers": SAMPLER_NAMES,
         "models": found,
         "schedules": schedules,
