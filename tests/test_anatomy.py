@@ -1,9 +1,11 @@
 """One step taken apart, and put together again."""
 
+import re
+
 import pytest
 import torch
 from conftest import generate, state, tick
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Route, expect
 
 from ddpm import Pipeline
 from ddpm.anatomy import take_apart
@@ -58,6 +60,34 @@ def apart(page: Page) -> Locator:
 
 def captions(page: Page) -> list[str]:
     return apart(page).locator("figcaption").all_inner_texts()
+
+
+def test_a_late_answer_falls_on_no_other_run(page: Page) -> None:
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if held:
+            route.continue_()
+        else:
+            held.append(route)
+
+    ask = "ddpm.ask('stage', ['{0}'], 0, 'ddim', 5, 2, null)"
+    page.evaluate(ask.format("red cube"))
+    expect(state(page)).to_contain_text("Finished")
+    expect(page.locator("#stage [data-role=step]")).to_have_text("5 / 5")
+    page.route(re.compile("call/page_apart$"), hold)
+    apart(page).locator("summary").click()
+    while not held:
+        page.wait_for_timeout(50)
+    page.evaluate(ask.format("cyan sphere"))
+    expect(page.locator("#stage [data-role=requested]")).to_contain_text("cyan sphere")
+    expect(state(page)).to_contain_text("Finished")
+    pictures = apart(page).locator("[data-apart=pair] canvas")
+    expect(pictures).to_have_count(3)
+    shown = pictures.first.evaluate("(canvas) => canvas.toDataURL()")
+    held[0].continue_()
+    page.wait_for_timeout(1500)
+    assert pictures.first.evaluate("(canvas) => canvas.toDataURL()") == shown
 
 
 @pytest.mark.everywhere

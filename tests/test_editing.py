@@ -266,6 +266,44 @@ def test_another_language_makes_no_edit_again(page: Page) -> None:
 
 
 @pytest.mark.everywhere
+def test_another_language_leaves_the_edits_of_a_link_to_be_made(page: Page, address: str) -> None:
+    long = EDITED.replace("steps=10", "steps=200")
+    page.goto(f"{address}?{long}&edit_steps=10&edits=blue+cube,cyan+sphere;blue+cube")
+    expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "running")
+    page.locator("[data-language=zh-TW]").click()
+    expect(page.locator(".edit [data-part=undo]")).to_have_text("復原")
+    page.locator("[data-language=en]").click()
+    page.get_by_role("tab", name="Edit", exact=True).click()
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 2")
+
+
+@pytest.mark.everywhere
+def test_without_any_edit_the_newest_picture_is_where_they_begin(page: Page) -> None:
+    open_tab(page)
+    turn(page, "red cube", "Turn the red cube into a blue cube")
+    page.evaluate("ddpm.ask('stage', ['green sphere'], 3, 'ddim', 5, 2, null)")
+    expect(page.locator("#stage [data-role=requested]")).to_contain_text("green sphere")
+    expect(state(page)).to_contain_text("Finished")
+    page.get_by_role("tab", name="Edit", exact=True).click()
+    expect(page.locator(".edit .objects")).to_have_text("blue cubecyan sphereAdd one")
+    page.get_by_role("button", name="Undo", exact=True).click()
+    expect(page.locator(".edit .objects")).to_have_text("green sphereAdd one")
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 0")
+
+
+def test_the_focus_stays_among_the_edits(page: Page) -> None:
+    open_tab(page)
+    here = "document.activeElement.closest('.edit .objects') !== null"
+    page.locator(".edit .objects [data-label='red cube']").click()
+    page.get_by_role("button", name="Turn the red cube into a blue cube", exact=True).press("Enter")
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
+    assert page.evaluate(here)
+    page.get_by_role("button", name="Undo", exact=True).press("Enter")
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 0")
+    assert page.evaluate(here)
+
+
+@pytest.mark.everywhere
 def test_the_edits_of_a_link_are_for_its_picture_alone(page: Page, address: str) -> None:
     page.goto(f"{address}?{EDITED.replace('steps=10', 'steps=1000')}&edits=blue+cube,cyan+sphere")
     expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "running")

@@ -88,6 +88,9 @@ def test_what_cannot_be_drawn_is_refused_at_once(studio: Studio):
     settings = studio.pipeline.settings("ddim", 2)
     with pytest.raises(ValueError, match="pictures must be a whole number from 1 to 16, not 17"):
         gallery(studio, SCENE, 0, 17, settings)
+    for seed in (2**53 - 3, -1, "x", 1.5):
+        with pytest.raises(ValueError, match="seed must be a whole number"):
+            gallery(studio, SCENE, seed, 4, settings)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="stops must be a whole number from 5 to 16, not 4"):
         walk_pictures(studio, (SCENE, 0), (SCENE, 1), 4, settings)
     with pytest.raises(ValueError, match="seed must be a whole number"):
@@ -179,6 +182,23 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
         expect(page.locator(".walk [data-part=place]")).to_have_text(f"Stop {stop} of 8: {labels}")
 
 
+@pytest.mark.everywhere
+def test_no_seed_of_a_gallery_is_beyond_the_last(page: Page, address: str):
+    query = f"view=gallery&labels=red+cube&seed={2**53 - 2}&count=4&sampler=ddim&steps=2&guidance=1&lang=en"
+    page.goto(f"{address}?{query}")
+    expect(page.locator(".gallery .state")).to_contain_text("eed must be a whole number from 0 to 9007199254740991")
+
+
+@pytest.mark.everywhere
+def test_a_walk_leads_to_no_more_objects_than_a_scene_holds(page: Page):
+    open_part(page, "Walk")
+    seven = [f"{color} sphere" for color in ("gray", "red", "blue", "green", "brown", "purple", "cyan")]
+    settings = "'ddim', 2, 1, null"
+    page.evaluate(f"ddpm.ask('walk', ['red cube'], 0, 'labels', 0, {seven}, 5, {settings})")
+    expect(page.locator(".walk")).to_have_attribute("data-state", "refused")
+    expect(page.locator(".walk .state")).to_contain_text("at most 5")
+
+
 @pytest.mark.parametrize("width", [390, 1920])
 @pytest.mark.parametrize("part", ["Gallery", "Walk"])
 def test_no_part_is_wider_than_the_screen(page: Page, part: str, width: int):
@@ -208,6 +228,10 @@ def test_a_refusal_is_told_after_a_run_was_stopped(page: Page):
     slide(page, "Pictures", "16")
     page.locator("#gallery-start").click()
     expect(page.locator(".gallery .state")).to_contain_text("steps times pictures must be at most 2000")
+    page.locator("[data-language=zh-TW]").click()
+    page.locator("#gallery-start").click()
+    expect(page.locator(".gallery .state")).to_contain_text("步數乘以圖片數（1000 × 16）最多為 2000")
+    page.locator("[data-language=en]").click()
     slide(page, "Pictures", "2")
     page.locator("#gallery-start").click()
     expect(page.locator(".gallery")).to_have_attribute("data-state", "running")

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from conftest import expect_rest
 from soak import call
 
 from ddpm import Pipeline, checkpoint
 from ddpm.demo.draw.studio import Studio
-from ddpm.demo.hosting import guard, limits
+from ddpm.demo.hosting import guard, limits, uncollected
 from ddpm.demo.hosting.guard import address
 from ddpm.demo.hosting.limits import Gone, Room, check_work
 from ddpm.demo.models import Models
@@ -69,6 +70,46 @@ def test_what_is_left_out_at_the_end_takes_its_default(address: str, data: list)
         answer = "".join(stream.iter_text())
     assert "event: complete" in answer and '"model": null' in answer
     assert post(address, "call/generate", json={"data": []}).json() == {"detail": "this event takes 6 values, not 0"}
+
+
+def test_what_nobody_collects_is_forgotten_and_its_run_ends(
+    address: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uncollected, "PATIENCE", 0.5)
+    begun = post(address, "call/generate", json={"data": [["red cube"], 1, "ddpm", 1000, None]})
+    event = begun.json()["event_id"]
+    time.sleep(3)
+    expect_rest(pipeline)
+    late = httpx.get(f"{address.rstrip('/')}/gradio_api/call/generate/{event}", timeout=60)
+    assert (late.status_code, late.json()) == (404, {"detail": "nothing was asked for under this name lately"})
+
+
+def test_who_listens_hears_all_however_long_it_takes(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uncollected, "PATIENCE", 0.2)
+    begun = post(address, "call/generate", json={"data": [["red cube"], 1, "ddpm", 400, None]})
+    event, start = begun.json()["event_id"], time.monotonic()
+    with httpx.stream("GET", f"{address.rstrip('/')}/gradio_api/call/generate/{event}", timeout=60) as stream:
+        assert "event: complete" in "".join(stream.iter_text())
+    assert time.monotonic() - start > 2 * uncollected.PATIENCE
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("apart", [["red cube"], 0, "ddim", 5, 2, None, 99], "index must be a whole number from 1 to 5"),
+        ("where", [["red cube"], "x", "ddim", 5, 2, None], "seed must be a whole number"),
+        ("save", [["red cube"], 0, "ddim", 5, 2, None, "png", False, 99], "until must be a whole number from 1 to 5"),
+        ("objects", [["red cube"], "zzz"], "the picture must be base64 of 12288 bytes"),
+        ("gallery", [["red cube"], "x", 4, "ddim", 5, 2, None], "Seed must be a whole number"),
+    ],
+)
+def test_the_page_hears_what_was_wrong_and_the_log_does_not(
+    address: str, capfd: pytest.CaptureFixture[str], name: str, data: list, reason: str
+) -> None:
+    event = post(address, f"call/page_{name}", json={"data": data}).json()["event_id"]
+    reply = httpx.get(f"{address.rstrip('/')}/gradio_api/call/page_{name}/{event}", timeout=60)
+    assert reason in reply.text
+    assert "Traceback" not in "".join(capfd.readouterr())
 
 
 def test_large_uploads_are_refused(address: str) -> None:

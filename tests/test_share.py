@@ -1,6 +1,7 @@
 """Take it with you, in a headless browser: files, the link, presets and examples that start at once."""
 
 import base64
+import re
 from pathlib import Path
 from urllib.parse import parse_qs
 from xml.etree import ElementTree
@@ -176,6 +177,34 @@ def test_another_model_is_chosen_with_settings_of_its_own_and_named_by_the_link(
     page.goto(f"{address}?labels=red+cube&steps=2&guidance=1&model=other&lang=en")
     expect(page.locator("#notice .problem")).to_contain_text("The model “other” is none of tiny, ")
     expect(part(page, "run")).to_have_text(f"red cube; seed 0; DDIM, {STEPS} steps, guidance 2")
+
+
+@pytest.mark.everywhere
+def test_a_link_that_names_a_model_alone_has_its_settings(page: Page, address: str) -> None:
+    page.goto(f"{address}?labels=red+cube&model=fast&lang=en")
+    expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 4 steps, guidance 1")
+    page.goto(f"{address}?labels=red+cube&model=fast&steps=2&lang=en")
+    expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 2 steps, guidance 1")
+
+
+@pytest.mark.everywhere
+def test_after_a_refusal_the_finished_picture_can_still_be_saved(page: Page) -> None:
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished")
+    page.evaluate("ddpm.ask('stage', ['red cube'], 0, 'ddim', 100000, 1, null)")
+    expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", re.compile("refused|failed"))
+    expect(part(page, "run")).to_contain_text("red cube, cyan sphere")
+    expect(page.locator("#share [data-format=png]")).to_be_enabled()
+
+
+@pytest.mark.everywhere
+def test_the_focus_stays_on_the_button_that_saved(page: Page, tmp_path: Path) -> None:
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished")
+    with page.expect_download():
+        page.locator("#share [data-format=png]").press("Enter")
+    expect(part(page, "status")).to_contain_text("Saved")
+    assert page.evaluate("document.activeElement.dataset.format") == "png"
 
 
 @pytest.mark.everywhere

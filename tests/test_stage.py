@@ -459,6 +459,17 @@ def test_live_draws_at_every_change_and_shows_the_picture_at_once(page: Page) ->
     )
 
 
+def test_generate_goes_the_long_way_while_a_live_run_is_under_way(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/call/page_draw", lambda route: route.continue_() if held else held.append(route))
+    page.locator("#live input").check()
+    expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "asked")
+    expect(page.locator("#stop")).to_be_enabled()
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished in")
+    expect_step(page, 25, 25)
+
+
 def test_live_does_not_scroll_the_page(page: Page) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.locator("#live input").check()

@@ -96,6 +96,9 @@ class Guard:
             self.uncollected.watch()
             return
         if scope["method"] == "GET":
+            if not self.uncollected.is_there(path):
+                await _refuse(404, "nothing was asked for under this name lately", scope, receive, send)
+                return
             with self.uncollected.listening(path, scope.get("query_string", b"")):
                 await self._answer(scope, receive, send)
             return

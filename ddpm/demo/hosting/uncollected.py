@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from urllib.parse import parse_qs
 
 import gradio as gr
+from gradio.queueing import Queue
 
 PATIENCE = 30.0
 """Seconds that a caller has to come back and listen."""
@@ -26,6 +27,14 @@ class Uncollected:
         self._listening: Counter[str] = Counter()
         self._since: dict[str, float] = {}
         self._watch: asyncio.Task[None] | None = None
+
+    @property
+    def _queue(self) -> Queue:
+        return self._demo._queue  # another one after each `Blocks.queue`
+
+    def is_there(self, path: str) -> bool:
+        """Whether an event that is listened to is known: Gradio prints a traceback for another."""
+        return "/gradio_api/call/" not in path or self._session(path, b"") in self._queue.pending_messages_per_session
 
     @contextmanager
     def listening(self, path: str, query: bytes) -> Iterator[None]:
@@ -52,12 +61,14 @@ class Uncollected:
             return parse_qs(query.decode("latin-1")).get("session_hash", [None])[0]
         if "/gradio_api/call/" not in path:
             return None
-        event = path.rsplit("/", 1)[-1]
-        events = self._demo._queue.pending_event_ids_session
-        return next((session for session, ids in list(events.items()) if event in ids), None)
+        name, queue = path.rsplit("/", 1)[-1], self._queue
+        if event := queue.event_ids_to_events.get(name):
+            return event.session_hash
+        events = queue.pending_event_ids_session  # of those, too, that are over and have not been heard
+        return next((session for session, ids in list(events.items()) if name in ids), name)
 
     async def _forget(self) -> None:
-        queue = self._demo._queue
+        queue = self._queue
         messages, events = queue.pending_messages_per_session, queue.pending_event_ids_session
         while True:
             now = time.monotonic()
@@ -75,4 +86,4 @@ class Uncollected:
                     del self._since[session]
             if not self._since:
                 return
-            await asyncio.sleep(PATIENCE / 5)
+            await asyncio.sleep(1)
