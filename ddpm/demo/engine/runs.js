@@ -5,7 +5,7 @@ import { joined } from "./pictures.js";
 import { sample } from "./samplers.js";
 import { snr, timesteps } from "./schedule.js";
 
-const REMEMBERED = 4; // runs, for their files and for where a label acts
+const MOST = 2 ** 25; // bytes of runs that are remembered, for their files and for where a label acts
 
 // The steps of a run over scenes, image i with the seed `seed + i`.
 export function steps(model, names, scenes, seed, { sampler, steps, guidance }) {
@@ -47,6 +47,10 @@ export function floats(parts) {
 
 const kept = new Map();
 
+function bytes() {
+  return [...kept.values()].flat().reduce((sum, { x, x0 }) => sum + x.byteLength + x0.byteLength, 0);
+}
+
 const key = (...about) => JSON.stringify(about);
 
 // Pass the steps of a run of one picture on, and keep x and x0 of all, or of those before it was stopped.
@@ -61,7 +65,7 @@ export async function* keeping(run, about) {
     const known = kept.get(key(about)) ?? [];
     kept.delete(key(about)); // the newest stands last
     if (all.length || known.length) kept.set(key(about), all.length < known.length ? known : all);
-    if (kept.size > REMEMBERED) kept.delete(kept.keys().next().value);
+    while (kept.size > 1 && bytes() > MOST) kept.delete(kept.keys().next().value);
   }
 }
 
