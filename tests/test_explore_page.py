@@ -186,7 +186,7 @@ def test_a_walk_to_other_objects_needs_some_and_a_sampler_without_chance(page: P
 def test_no_seed_of_a_gallery_is_beyond_the_last(page: Page, address: str):
     query = f"view=gallery&labels=red+cube&seed={2**53 - 2}&count=4&sampler=ddim&steps=2&guidance=1&lang=en"
     page.goto(f"{address}?{query}")
-    expect(page.locator(".gallery .state")).to_contain_text("eed must be a whole number from 0 to 9007199254740991")
+    expect(page.locator(".gallery .state")).to_contain_text("seed must be a whole number from 0 to 9007199254740988")
 
 
 @pytest.mark.everywhere

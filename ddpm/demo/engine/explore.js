@@ -23,7 +23,7 @@ async function* pictures({ facts, judge }, run, scenes, about) {
 
 export async function* gallery(studio, labels, seed, count, sampler, stepCount, guidance, name) {
   if (!Number.isSafeInteger(seed + count - 1)) {
-    return yield { state: "refused", problem: "picker.seed", values: { max: Number.MAX_SAFE_INTEGER } };
+    return yield { state: "refused", problem: "picker.seed", values: { max: Number.MAX_SAFE_INTEGER - count + 1 } };
   }
   const scenes = Array.from({ length: count }, () => labels);
   const settings = { sampler, steps: stepCount, guidance };
