@@ -3,8 +3,7 @@
 import copy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -13,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, checkpoint, devices, hub, labels, noise
-from ddpm.backends import Switching, openvino
-from ddpm.batching import Batcher
-from ddpm.denoiser import Denoiser, Network
-from ddpm.networks.staged import Staged
+from ddpm.backends import Switching
+from ddpm.denoiser import Denoiser
 from ddpm.precision import cpu_dtype, fitted
+from ddpm.runner import Runner
 from ddpm.samplers import Step, sample
 from ddpm.settings import Settings, check_seed, checked
 
@@ -35,13 +33,6 @@ class Steering(Protocol):
 
     def around(self, denoiser: Denoiser) -> Denoiser:
         """The denoiser, changed so."""
-
-
-@dataclass
-class _Way:
-    """How a network is run, by all pipelines on it: eagerly, or as the backend says."""
-
-    backend: Switching | None = None
 
 
 class Pipeline:
@@ -65,9 +56,7 @@ class Pipeline:
         self.device = torch.device(device)
         self.dtype = dtype
         self.network = fitted(network, self.device, dtype).eval()
-        self._way = _Way()
-        self._batcher: Batcher | None = None
-        self._before: Callable[[], None] = _nothing
+        self._runner = Runner(self.network, self.device, dtype)
         self._elsewhere: Elsewhere | None = None
         self._steering: Steering | None = None
         self.settings()  # the defaults must be as sound as what a caller asks for
@@ -133,17 +122,12 @@ class Pipeline:
         differs from eager's by rounding. Returns what can be waited for, the same at every call; None where there is
         nothing faster than eager: on a GPU.
         """
-        if self._way.backend is None and self.device.type == "cpu":
-            rows = 1 if self.config.guidance in (0, 1) else 2
-            prepare = partial(openvino.prepare, rows=rows)
-            paced = rows, 4 * rows  # a step of one picture, and of several runs at once
-            self._way.backend = Switching(self.network, self.dtype, "OpenVINO", prepare, paced=paced)
-        return self._way.backend
+        return self._runner.accelerate(rows=1 if self.config.guidance in (0, 1) else 2)
 
     @property
     def accelerated(self) -> bool:
         """Whether `accelerate` was called, on this pipeline or another on its network."""
-        return self._way.backend is not None
+        return self._runner.accelerated
 
     def shared(
         self,
@@ -160,16 +144,7 @@ class Pipeline:
         """
         other = copy.copy(self)
         other._elsewhere = elsewhere
-        other._before = before or _nothing
-
-        def run(x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
-            with torch.autocast(other.device.type, other.dtype, enabled=other.dtype != torch.float32):
-                return self._fastest()(x, time, labels)
-
-        def stage(time: Tensor) -> int:  # a run's rows are all at one timestep
-            return self.network.asked(time[:1])[0] if isinstance(self.network, Staged) else 0
-
-        other._batcher = Batcher(run, rows or (8 if self.device.type == "cpu" else 64), stage)
+        other._runner = self._runner.shared(before, rows)
         return other
 
     def steered(self, steering: "Steering") -> "Pipeline":
@@ -183,12 +158,7 @@ class Pipeline:
 
     def ask(self, x: Tensor, time: Tensor, labels: Tensor) -> Tensor:
         """Run the network in the way that is fastest now; arguments and result as `ddpm.denoiser.Network` has them."""
-        self._before()
-        run = self._fastest() if self._batcher is None else self._batcher
-        return run(x, time, labels)
-
-    def _fastest(self) -> Network:
-        return self.network if self._way.backend is None else self._way.backend.current()
+        return self._runner.ask(x, time, labels)
 
     @property
     def recipe_name(self) -> str | None:
@@ -321,17 +291,12 @@ class Pipeline:
         if elsewhere and (steps := elsewhere(x, conditions, settings, seeds, start)) is not None:
             return steps
         schedule = self.config.schedule
-        # Alone, one run computes all its steps in one way; shared forwards are run by whatever is fastest meanwhile
-        network = self._fastest() if self._batcher is None else self.ask
+        network = self._runner.for_one_run()
         plain = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
         denoiser = self._steering.around(plain) if self._steering else plain
         x, conditions = x.to(self.device), conditions.to(self.device)
         path = noise.Brownian(seeds, schedule, self.device)
         return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=path, start=start)
-
-
-def _nothing() -> None:
-    pass
 
 
 def _seeds(seed: int, count: int) -> list[int]:

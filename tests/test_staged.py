@@ -137,6 +137,6 @@ def test_runs_of_different_stages_do_not_share_a_forward():
     """Each would be computed apart anyway, in batches that are smaller than they could be."""
     torch.manual_seed(0)
     network = awake(Staged([0.5, 1], [OPTIONS, OPTIONS]))
-    batcher = Pipeline(network, replace(CONFIG, network="staged")).shared()._batcher
+    batcher = Pipeline(network, replace(CONFIG, network="staged")).shared()._runner._batcher
     kinds = [batcher.kind(torch.tensor([share] * rows)) for share, rows in ((0.1, 1), (0.5, 2), (0.6, 2), (1.0, 1))]
     assert kinds == [0, 0, 1, 1]

@@ -44,7 +44,7 @@ def test_at_another_schedule_it_is_asked_where_as_much_of_the_picture_is_left(pi
         asked.append(time)
         return torch.zeros_like(x)
 
-    monkeypatch.setattr(pipeline, "network", network)
+    monkeypatch.setattr(pipeline, "ask", network)
     (x, y), t = scenes(4), torch.tensor([900, 500, 100, 20])
     teacher_of(pipeline, LINEAR, 1.0)(x, t, y)
     s = asked[0] * 1000  # between two timesteps of its own
@@ -54,7 +54,7 @@ def test_at_another_schedule_it_is_asked_where_as_much_of_the_picture_is_left(pi
 
 
 def test_no_timestep_is_beyond_the_models_own(pipeline, monkeypatch):
-    monkeypatch.setattr(pipeline, "network", lambda x, time, labels: time[:, None, None, None].expand_as(x))
+    monkeypatch.setattr(pipeline, "ask", lambda x, time, labels: time[:, None, None, None].expand_as(x))
     x, y = torch.zeros(1000, 3, 1, 1), torch.zeros(1000, 24)
     times = teacher_of(pipeline, LINEAR, 1.0).network(x, torch.arange(1, 1001) / 1000, y)[:, 0, 0, 0]
     assert (times.diff() > 0).all()
