@@ -1,12 +1,14 @@
 """Limits: what one caller may ask, what is refused, and that the page starts and ends cleanly."""
 
 import errno
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -34,6 +36,62 @@ def test_nothing_goes_past_the_queue(address: str, route: str) -> None:
     for name in ("generate", "evaluate", "gallery", "predict", "lambda"):
         for body in ({"data": [["red cube"], 0, None, 2, None]}, {"data": [], "fn_index": 0}):
             assert post(address, f"{route}/{name}", json=body).status_code == 404
+
+
+@pytest.mark.parametrize(
+    "route", ["process_recording", "stream/a", "vibe-edit", "profiling/clear", "run-history/connect"]
+)
+def test_what_gradio_serves_beside_is_closed(address: str, route: str) -> None:
+    assert post(address, route, files={"video": ("a.webm", b"x" * 1000)}).status_code == 404
+    assert httpx.get(f"{address.rstrip('/')}/monitoring/summary").status_code in (403, 404)
+
+
+def test_an_address_is_no_uploaded_file(address: str) -> None:
+    file = {"path": "https://example.org/a.png", "meta": {"_type": "gradio.FileData"}}
+    for path, body in (
+        ("call/evaluate", {"data": [file]}),
+        ("call/v2/evaluate", {"picture": file}),
+        ("call/page_draw", {"data": [file, 0, "ddim", 2, 1, None]}),
+    ):
+        reply = post(address, path, json=body)
+        assert (reply.status_code, "is no uploaded file" in reply.text) == (422, True)
+
+
+def test_requests_at_the_same_time_are_counted_too(address: str) -> None:
+    body = {"data": [["red cube"], 1, "ddpm", 300, None], "session_hash": "burst"}
+    with ThreadPoolExecutor(20) as threads:
+        replies = list(threads.map(lambda _: post(address, "call/generate", json=body), range(20)))
+    assert sum(reply.status_code == 200 for reply in replies) <= limits.MAX_PENDING
+    assert {reply.status_code for reply in replies} == {200, 429}
+    assert post(address, "call/generate", json={**body, "session_hash": ["a"]}).status_code >= 400
+
+
+def test_files_are_not_compressed_on_their_way_and_the_page_is(address: str) -> None:
+    begun = post(address, "call/trajectory", json={"data": [["red cube"], 1, "ddim", 20, 1, "npz"]}).json()
+    answer = httpx.get(f"{address.rstrip('/')}/gradio_api/call/trajectory/{begun['event_id']}", timeout=60).text
+    path = json.loads(answer.split("event: complete\ndata: ", 1)[1].split("\n")[0])[0]["path"]
+    file = httpx.get(f"{address.rstrip('/')}/gradio_api/file={path}", headers={"Accept-Encoding": "gzip"})
+    assert "content-encoding" not in file.headers and int(file.headers["content-length"]) == Path(path).stat().st_size
+    assert httpx.get(address, headers={"Accept-Encoding": "gzip"}).headers["content-encoding"] == "gzip"
+
+
+def test_a_file_stays_whole_while_somebody_asks_for_it_again(tmp_path: Path) -> None:
+    import gradio as gr
+
+    from ddpm.demo.share import files
+
+    owner = gr.File()
+    owner.GRADIO_CACHE = str(tmp_path)
+    path = Path(files.cached(owner, b"0123456789", "a.png", "image/png")["path"])
+    os.utime(path, (0, 0))
+    with path.open("rb") as reader:
+        assert reader.read(3) == b"012"
+        assert files.cached(owner, b"0123456789", "a.png", "image/png")["path"] == str(path)
+        assert os.fstat(reader.fileno()).st_ino == path.stat().st_ino and reader.read() == b"3456789"
+    assert path.stat().st_mtime > 0  # its hour begins anew
+    path.write_bytes(b"damaged")
+    files.cached(owner, b"0123456789", "a.png", "image/png")
+    assert [file.read_bytes() for file in path.parent.iterdir()] == [b"0123456789"]
 
 
 def test_large_bodies_are_refused_on_every_route(address: str) -> None:
@@ -147,6 +205,11 @@ def test_one_session_has_few_requests_on_the_way_and_hears_why(address: str) -> 
         ("127.0.0.1", "8.8.8.8", "8.8.8.8"),
         ("10.0.0.3", "8.8.8.8, 1.1.1.1, 10.0.0.7", "1.1.1.1"),  # the last one is what the nearest proxy has seen
         ("10.0.0.3", "nonsense", "10.0.0.3"),
+        ("10.0.0.3", "192.168.1.21", "192.168.1.21"),  # visitors of a private network are told apart
+        ("127.0.0.1", "192.168.1.22, 10.0.0.7", "10.0.0.7"),
+        ("10.0.0.3", "8.8.8.8:51820", "8.8.8.8"),  # as some proxies write them
+        ("10.0.0.3", "[2606:4700::1111]:443", "2606:4700::1111"),
+        ("10.0.0.3", "2606:4700::1111", "2606:4700::1111"),
         ("192.168.0.7", "", "192.168.0.7"),
     ],
 )
@@ -176,6 +239,13 @@ def test_a_run_whose_caller_is_gone_ends_before_the_next_step(pipeline: Pipeline
         for step in studio.drawing(["red cube"], 0, pipeline.settings("ddim", 500)):
             seen.append(step.index)
     assert seen == [1, 2, 3]
+
+
+def test_the_example_keeps_to_the_limit(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("ddpm.demo.hosting.limits", "ddpm.demo.draw.studio"):
+        monkeypatch.setattr(f"{module}.MAX_WORK", 3)
+    example = Studio(pipeline, lambda x: x.new_zeros(len(x), 24)).example(["red cube"])()
+    assert (example["state"], example["steps"]) == ("example", 3)
 
 
 def test_an_event_that_is_over_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:

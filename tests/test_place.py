@@ -46,6 +46,18 @@ def test_a_host_of_this_machine_is_taken(text: str) -> None:
     assert place.host(text) == text
 
 
+@pytest.mark.parametrize("text", ["::1", "[::1]"])
+def test_an_address_of_ipv6_gets_its_brackets(text: str) -> None:
+    with contextlib.closing(socket.socket(socket.AF_INET6)) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        free = str(probe.getsockname()[1] - 1)
+    assert place.host(text) == "[::1]"
+    assert place.port(free, "[::1]") == int(free)
+
+
 @pytest.mark.parametrize("text", ["192.0.2.1", "no such host", "http://127.0.0.1", "1.2.3", "a" * 300])
 def test_another_host_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="the host must be 127.0.0.1 for this machine alone"):

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from ddpm.labels import LABELS
+from ddpm.labels import LABELS, check
 
 THRESHOLD = 0.5
 """The probability from which a label counts as seen."""
@@ -16,6 +16,7 @@ def verdict(labels: tuple[str, ...], said: Tensor) -> dict[str, dict[str, float]
     Requested labels are found or missing, in the order of LABELS; others are unrequested, the surest first. Those of
     which there are two or more are repeated as well.
     """
+    labels = check(labels)
     p, counts = said.tolist()
     chance = dict(zip(LABELS, p, strict=True))
     seen = {label for label, value in chance.items() if value >= THRESHOLD}

@@ -21,7 +21,7 @@ from ddpm.demo.activity import waiting
 from ddpm.demo.checks import check_seed, judged, requested, whole
 from ddpm.demo.draw import stage
 from ddpm.demo.draw.remembered import About, Remembered
-from ddpm.demo.hosting.limits import Room, check_work
+from ddpm.demo.hosting.limits import MAX_WORK, Room, check_work
 from ddpm.demo.models import Models
 from ddpm.demo.verdicts import repeated
 from ddpm.evaluator import Evaluator
@@ -84,7 +84,7 @@ class Studio:
     def example(self, labels: Sequence[str]) -> Callable[[], dict[str, Any]]:
         """Draw a run to try, before anybody has pressed a button; return what returns one view of all of it."""
         config = self.pipeline.config
-        views = [*self.run(labels, 0, config.sampler, min(config.steps, PREVIEW_STEPS), config.guidance)]
+        views = [*self.run(labels, 0, config.sampler, min(config.steps, PREVIEW_STEPS, MAX_WORK), config.guidance)]
         chunks = [chunk for view in views for chunk in view["chunks"]]
         p = [pair for view in views for pair in view["p"]]
         whole = {**views[-1], "chunks": chunks, "p": p, "state": "example"}

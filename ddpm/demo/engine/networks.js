@@ -23,6 +23,7 @@ export class Networks {
     this.coming = new Map(); // files on their way: [loaded, total]
     this.kept = new Map(); // promises by name
     this.turn = Promise.resolve();
+    this.broken = false;
   }
 
   // What `make` promises, made once; a failure is forgotten, so that it can be tried again.
@@ -91,18 +92,28 @@ export class Networks {
       check();
       const { Tensor } = this.ort;
       const used = session.inputNames.map((name) => [name, new Tensor("float32", ...inputs[name])]);
-      const { out } = await session.run(Object.fromEntries(used));
+      const { out } = await session.run(Object.fromEntries(used)).catch((error) => this.gaveUp(error));
       return out.data;
     });
   }
 
   session({ file, bytes }) {
     return this.once(file, async () => {
-      const [provider, data] = await Promise.all([this.runtime(), this.bytes(file, bytes)]);
-      const session = await this.created(data, provider);
-      this.kept.delete(`bytes of ${file}`); // it has a copy of its own
-      return session;
+      try {
+        const [provider, data] = await Promise.all([this.runtime(), this.bytes(file, bytes)]);
+        return await this.created(data, provider);
+      } catch (error) {
+        return this.gaveUp(error);
+      } finally {
+        this.kept.delete(`bytes of ${file}`); // the session has a copy of its own
+      }
     });
+  }
+
+  // Nothing can be relied on any more: ONNX Runtime does not start twice.
+  gaveUp(error) {
+    this.broken = true;
+    throw error;
   }
 
   created(data, provider) {

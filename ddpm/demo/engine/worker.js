@@ -45,7 +45,10 @@ async function run({ id, name, inputs }) {
   } catch (error) {
     if (error instanceof Stopped) return;
     console.info(error);
-    postMessage({ id, failed: { missing: error instanceof Missing ? error.address.href : null } });
+    postMessage({
+      id,
+      failed: { missing: error instanceof Missing ? error.address.href : null, broken: networks.broken },
+    });
   } finally {
     stopped.delete(id);
   }

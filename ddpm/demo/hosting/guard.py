@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import re
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from ipaddress import ip_address
 from typing import Any
@@ -17,6 +18,7 @@ from gradio_client.utils import is_file_obj_with_meta
 from starlette.datastructures import Headers
 from starlette.middleware import Middleware
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
@@ -35,6 +37,9 @@ MAX_UPLOAD = 10 * 2**20
 MAX_SESSIONS = 16
 """Visitors whose last values Gradio keeps, megabytes each; nothing of ours needs them."""
 
+_OPEN = re.compile(r"/gradio_api/(queue/join|call/.+|cancel|reset|upload|component_server|mcp(/.*)?)$")
+"""What may be posted to; Gradio has other routes, some of which keep files or work past the queue."""
+
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -42,13 +47,23 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 def serving(demo: gr.Blocks, routes: list[Route]) -> dict[str, Any]:
     """What `Blocks.launch` takes so that the limits hold; routes: what else is served."""
-    middleware = [Middleware(GZipMiddleware, minimum_size=1000), Middleware(Guard, demo=demo)]
+    middleware = [Middleware(Zipped, minimum_size=1000), Middleware(Guard, demo=demo)]
     return {
         "app_kwargs": {"middleware": middleware, "routes": routes},
         "max_file_size": MAX_UPLOAD,
         "max_threads": 2 * MAX_QUEUE,  # one for each run, and as many for all else
         "state_session_capacity": MAX_SESSIONS,
+        "enable_monitoring": False,
     }
+
+
+class Zipped(GZipMiddleware):
+    """Compresses what is served, but for files: they are compressed already, or too large for the processor."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        serve = self.app if "/gradio_api/file=" in scope.get("path", "") else super().__call__
+        await serve(scope, receive, send)
 
 
 class Guard:
@@ -61,6 +76,7 @@ class Guard:
         self.app = app
         self.demo = demo
         self.uncollected = Uncollected(demo)
+        self._asking: Counter[str] = Counter()  # requests that are not in the queue yet, by session and by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request, or refuse it."""
@@ -68,7 +84,7 @@ class Guard:
             await self.app(scope, receive, send)
             return
         path, headers = scope["path"].rstrip("/"), Headers(scope=scope)
-        if scope["method"] == "POST" and re.search(r"/gradio_api/(run|api)/", path):
+        if scope["method"] == "POST" and "/gradio_api/" in path and not _OPEN.search(path):
             await _refuse(404, "there is nothing beside the queue: use /gradio_api/call/", scope, receive, send)
             return
         most = MAX_UPLOAD + MAX_BODY if path.endswith("/upload") else MAX_BODY
@@ -92,7 +108,13 @@ class Guard:
             if reason := self._too_many(scope, headers, asked):
                 await _refuse(429, reason, scope, receive, send)
                 return
-            await self._answer(scope, receive, send)
+            callers = {caller for caller in (_session(asked), address(scope, headers)) if caller}
+            self._asking.update(callers)
+            try:
+                await self._answer(scope, receive, send)
+            finally:
+                self._asking.subtract(callers)
+                self._asking += Counter()  # lets go of those that ask no more
             self.uncollected.watch()
             return
         if scope["method"] == "GET":
@@ -117,6 +139,8 @@ class Guard:
 
         try:
             await self.app(scope, receive, noted)
+        except ClientDisconnect:
+            pass  # in the middle of an upload
         except OSError as error:  # mostly a full disk, beneath an upload
             log.warning("%s: %s", brief(scope["path"]), error)
             if not begun:
@@ -144,8 +168,8 @@ class Guard:
         if isinstance(data, list) and len(data) < len(event.inputs):
             return f"this event takes {len(event.inputs)} values, not {len(data)}"
         home = get_upload_folder()
-        for path in _files(asked.get("data")):
-            if not path.startswith(("http://", "https://")) and ("\0" in path or not is_in_or_equal(path, home)):
+        for path in _files(asked):  # an address, too, which Gradio would fetch however large that file is
+            if path.startswith(("http://", "https://")) or "\0" in path or not is_in_or_equal(path, home):
                 return f"{brief(path)} is no uploaded file"
         return None
 
@@ -162,11 +186,13 @@ class Guard:
 
     def _pending(self, scope: Scope, headers: Headers, asked: dict[str, Any]) -> int:
         """How many events the caller has on the way: of this session, or of this address where that tells callers."""
-        session, here = asked.get("session_hash"), address(scope, headers)
+        session, here = _session(asked), address(scope, headers)
         sessions = addresses = 0
         for event in list(self.demo._queue.event_ids_to_events.values()):
             sessions += session is not None and event.session_hash == session
             addresses += here is not None and here == address(event.request.scope, event.request.headers)
+        sessions += self._asking[session] if session else 0
+        addresses += self._asking[here] if here else 0
         tool = here is None and headers.get("x-gradio-user") == "mcp"  # all callers of tools share one session
         return addresses if tool else max(sessions, addresses)
 
@@ -174,23 +200,35 @@ class Guard:
 def address(scope: Scope, headers: Any) -> str | None:
     """Where a request comes from, or None where that is this machine itself.
 
-    Behind a proxy of this machine or its network, the last public address that proxies have noted counts.
+    Behind a proxy of this machine or its network, the last public address that proxies have noted counts, or the last
+    one where all are of a private network.
     """
     peer = (scope.get("client") or ("",))[0]
     if _public(peer):
         return peer
-    noted = [part.strip() for part in headers.get("x-forwarded-for", "").split(",")]
-    public = [part for part in noted if _public(part)]
-    if public:
-        return public[-1]
+    noted = [part for part in map(_bare, headers.get("x-forwarded-for", "").split(",")) if _is_address(part)]
+    if noted:
+        return next((part for part in reversed(noted) if _public(part)), noted[-1])
     return None if peer in ("", "127.0.0.1", "::1", "testclient") else peer
 
 
-def _public(host: str) -> bool:
+def _bare(noted: str) -> str:
+    """An address as proxies note it, without a port: 1.2.3.4:80, [2606:4700::1]:443."""
+    noted = noted.strip()
+    if noted.startswith("["):
+        return noted[1:].split("]")[0]
+    return noted.split(":")[0] if noted.count(":") == 1 else noted
+
+
+def _is_address(host: str) -> bool:
     try:
-        return ip_address(host).is_global
+        return bool(ip_address(host))
     except ValueError:
         return False
+
+
+def _public(host: str) -> bool:
+    return _is_address(host) and ip_address(host).is_global
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
@@ -216,6 +254,11 @@ def _completed(event: BlockFunction, asked: dict[str, Any]) -> tuple[dict[str, A
         return None
     whole = {**asked, "data": [*data, *missing]}
     return whole, orjson.dumps(whole)
+
+
+def _session(asked: dict[str, Any]) -> str | None:
+    session = asked.get("session_hash")
+    return session if isinstance(session, str) else None
 
 
 def _files(value: Any) -> Iterator[str]:

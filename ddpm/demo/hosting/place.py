@@ -12,9 +12,13 @@ LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def host(text: str) -> str:
-    """The address to listen on, 127.0.0.1 for an empty text. Raises ValueError where this machine has none such."""
+    """The address to listen on, 127.0.0.1 for an empty text; of IPv6 in brackets, as Gradio wants it.
+
+    Raises ValueError where this machine has none such.
+    """
     if not text:
         return "127.0.0.1"
+    text = _bare(text)
     try:
         found = socket.getaddrinfo(text, 0, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         with socket.socket(found[0][0]) as probe:
@@ -22,7 +26,7 @@ def host(text: str) -> str:
     except (OSError, UnicodeError):
         wanted = "127.0.0.1 for this machine alone, 0.0.0.0 for others too, or an address of this machine"
         raise ValueError(f"the host must be {wanted}, not {text[:60]!r}") from None
-    return text
+    return f"[{text}]" if ":" in text else text
 
 
 def port(text: str, host: str = "127.0.0.1") -> int | None:
@@ -39,10 +43,14 @@ def port(text: str, host: str = "127.0.0.1") -> int | None:
         if os.name == "posix":  # elsewhere this would let two servers share a port
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, int(text)))
+            probe.bind((_bare(host), int(text)))
         except OSError as error:
             raise ValueError(f"port {text} of {host} cannot be had: {error.strerror}; choose another one") from None
     return int(text)
+
+
+def _bare(host: str) -> str:
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def keep_loopback_from_proxies() -> None:

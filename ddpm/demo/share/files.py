@@ -1,15 +1,18 @@
 """Files that people take away: written into Gradio's cache, from where `delete_cache` clears them."""
 
 import logging
-import shutil
+import os
+import tempfile
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
 
 import gradio as gr
 from gradio.blocks import Block
-from gradio.processing_utils import hash_bytes, save_bytes_to_cache
+from gradio.processing_utils import hash_bytes
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
@@ -55,6 +58,11 @@ _WRITERS: dict[Format, tuple[Callable[..., None], str, str]] = {
 }
 
 
+_LARGE = 2**24
+_ONE_LARGE = threading.Lock()
+"""One run of more than so many bytes is written at a time: as arrays it is in memory twice more meanwhile."""
+
+
 def run_file(owner: Block, run: Trajectory, format: Format, captions: bool = False) -> File:
     """Write a run of one image in a format, under a name such as red-cube_cyan-sphere_seed7.gif.
 
@@ -64,9 +72,11 @@ def run_file(owner: Block, run: Trajectory, format: Format, captions: bool = Fal
     objects = "_".join(label.replace(" ", "-") for label in run.scenes[0]) or "empty"
     done = len(run.timesteps)
     stopped = f"_step{done}" if done < run.settings.steps else ""
-    buffer = BytesIO()
-    write(run, buffer, **{"captions": True} if captions and format in CAPTIONED else {})
-    return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{stopped}{ending}", mime)
+    large = run.x.nbytes + run.x0.nbytes > _LARGE
+    with _ONE_LARGE if large else nullcontext():
+        buffer = BytesIO()
+        write(run, buffer, **{"captions": True} if captions and format in CAPTIONED else {})
+        return cached(owner, buffer.getvalue(), f"{objects}_seed{run.seed}{stopped}{ending}", mime)
 
 
 def picture_file(owner: Block, picture: Image.Image, name: str = "scene.png", info: PngInfo | None = None) -> File:
@@ -82,9 +92,8 @@ def cached(owner: Block, data: bytes, name: str, mime: str) -> File:
     Raises gr.Error where the disk does not take it, and leaves nothing half-written behind.
     """
     try:
-        path = save_bytes_to_cache(data, name, owner.GRADIO_CACHE)
+        path = str(_kept(Path(owner.GRADIO_CACHE).resolve() / hash_bytes(data) / name, data))
     except OSError as error:
-        shutil.rmtree(Path(owner.GRADIO_CACHE) / hash_bytes(data), ignore_errors=True)
         log.warning("a file cannot be kept: %s", error)
         raise gr.Error(f"The server cannot keep files: {error.strerror}.", print_exception=False) from error
     owner.temp_files.add(path)
@@ -97,3 +106,20 @@ def cached(owner: Block, data: bytes, name: str, mime: str) -> File:
         is_stream=False,
         meta={"_type": "gradio.FileData"},
     )
+
+
+def _kept(path: Path, data: bytes) -> Path:
+    """Have data in a file, as a whole at every moment: the same may be on its way to somebody else."""
+    if path.exists() and path.stat().st_size == len(data):
+        os.utime(path)  # its hour begins anew
+        return path
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, part = tempfile.mkstemp(dir=path.parent)
+    try:
+        os.close(handle)
+        Path(part).write_bytes(data)
+        os.replace(part, path)
+    except OSError:
+        Path(part).unlink(missing_ok=True)
+        raise
+    return path

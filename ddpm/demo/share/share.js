@@ -57,6 +57,7 @@ export function mount(element, page) {
       anchor.href = page.place(file);
       anchor.download = file.orig_name;
       anchor.click();
+      if (anchor.protocol === "blob:") setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
     }
     say(part("status"), file ? "share.saved" : "share.failed", { name: file?.orig_name });
     draw();

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import gradio as gr
@@ -32,11 +33,22 @@ def write_site(demo: gr.Blocks, models: Models, look: Look, folder: Path, cache:
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.iterdir()) and not (folder / MARK).exists():
         raise ValueError(f"{folder} holds something else than the page without a server; name another folder")
-    for old in folder.iterdir():
-        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    (folder / MARK).touch()
+    with tempfile.TemporaryDirectory(dir=folder) as place:  # so that the old page stays until the new one is whole
+        fresh = Path(place)
+        _write_all(demo, models, look, fresh, cache)
+        for old in folder.iterdir():
+            if old.name in (fresh.name, MARK):
+                continue
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+        for new in fresh.iterdir():
+            new.rename(folder / new.name)
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+def _write_all(demo: gr.Blocks, models: Models, look: Look, folder: Path, cache: Path) -> None:
     for name in ("models", "runtime"):
         (folder / name).mkdir()
-    (folder / MARK).touch()
     about = write_networks(models, look, folder / "models")
     about["runtime"] = write_packages(folder / "runtime", cache)
     (folder / "models" / "models.json").write_text(json.dumps(about), encoding="utf-8")
@@ -45,7 +57,6 @@ def write_site(demo: gr.Blocks, models: Models, look: Look, folder: Path, cache:
     (folder / "example.json").write_text(json.dumps(example()), encoding="utf-8")
     shutil.copy(HOME / "shared" / "favicon.svg", folder)
     _write_page(StaticPage(demo), folder)
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 def _write_page(page: StaticPage, folder: Path) -> None:

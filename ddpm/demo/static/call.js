@@ -9,9 +9,14 @@ let onProgress = () => {};
 function tell(message) {
   if (!worker) {
     worker = new Worker(new URL("../engine/worker.js", import.meta.url), { type: "module" });
+    const mine = worker;
     worker.addEventListener("message", ({ data }) => {
       if ("progress" in data) onProgress(data.progress);
       else listeners.get(data.id)?.(data);
+    });
+    worker.addEventListener("error", (event) => {
+      event.preventDefault(); // one of its scripts cannot be had
+      if (worker === mine) end();
     });
   }
   worker.postMessage(message);
@@ -19,7 +24,7 @@ function tell(message) {
 
 // ONNX Runtime does not start twice in one worker; the next run has a new one.
 function end() {
-  worker.terminate();
+  worker?.terminate();
   worker = null;
   onProgress(null);
   for (const take of listeners.values()) take({ failed: {} });
@@ -58,7 +63,7 @@ export async function* call(name, inputs, signal, accepted = () => {}) {
         });
       }
       const { view, done, failed } = messages.shift();
-      if (failed?.missing && listeners.delete(id)) end();
+      if ((failed?.missing || failed?.broken) && listeners.delete(id)) end();
       if (failed) throw new Error(failed.missing ? text("static.missing", { file: failed.missing }) : "");
       if (done) return;
       yield view;
