@@ -15,7 +15,8 @@ from ddpm import Pipeline
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Pictures, gallery, redraw_picture, walk_pictures, walking
 from ddpm.demo.explore import REST, now_and_then
-from ddpm.labels import LabelError
+from ddpm.demo.verdicts import verdict
+from ddpm.labels import LABELS, LabelError
 from ddpm.variations import turnover
 
 SCENE, OTHER = ["red cube", "gray cylinder"], ["red cube", "blue sphere"]  # the judge sees the first
@@ -39,10 +40,15 @@ def test_on_a_walk_each_stop_is_judged_by_what_it_was_asked_for(studio: Studio):
     settings = studio.pipeline.settings("ddim", 2)
     *_, last = walk_pictures(studio, (SCENE, 0), (OTHER, 0), 5, settings)
     assert last.images.shape == (5, 3, 64, 64)
-    for scene, verdict in zip(turnover(SCENE, OTHER, 5), last.verdicts, strict=True):
-        assert list(verdict["missing"]) == [label for label in scene if label not in SEEN]
-        assert set(verdict["found"]) | set(verdict["missing"]) == set(scene)
+    for scene, its in zip(turnover(SCENE, OTHER, 5), last.verdicts, strict=True):
+        assert list(its["missing"]) == [label for label in LABELS if label in scene and label not in SEEN]
+        assert set(its["found"]) | set(its["missing"]) == set(scene)
         assert list(verdict["unrequested"]) == [label for label in SEEN if label not in scene]
+
+
+def test_a_verdict_has_its_labels_in_their_order() -> None:
+    said = torch.stack([torch.full((24,), 0.1), torch.zeros(24)])
+    assert list(verdict(("purple cube", "blue cube"), said)["missing"]) == ["blue cube", "purple cube"]
 
 
 def test_a_walk_takes_a_sampler_without_chance(pipeline: Pipeline):

@@ -317,6 +317,33 @@ def test_a_file_that_is_not_there_is_named_and_can_be_tried_again(browser: Brows
     page.close()
 
 
+@pytest.mark.parametrize(
+    ("file", "body"),
+    [("worker.js", None), ("networks.js", None), ("*.mjs", None), ("*.wasm", None), ("*.wasm", b"x"), ("*.onnx", b"x")],
+)
+def test_what_fails_on_its_way_can_be_tried_again(browser: Browser, static: str, file: str, body: bytes | None) -> None:
+    page = browser.new_page()
+
+    def spoil(route: Route) -> None:
+        if route.request.method == "HEAD":
+            route.continue_()
+        elif body is None:
+            route.abort("connectionreset")
+        else:
+            route.fulfill(status=200, body=body)
+
+    page.context.route(f"**/{file}", spoil)
+    page.goto(static)
+    tick(page, *SCENE)
+    page.get_by_label("10", exact=True).check()
+    generate(page).click()
+    expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "failed")
+    page.context.unroute(f"**/{file}")
+    generate(page).click()
+    expect(state(page)).to_contain_text("Finished in")
+    page.close()
+
+
 # Counts the forwards in the worker: each lets messages in first, see `breath` in networks.js.
 COUNT = """() => {
     self.forwards = 0;
