@@ -49,8 +49,9 @@ def test_each_bundled_model_is_offered_once_and_loaded_when_asked_for(models: Mo
 
 @pytest.mark.parametrize("name", [STUDENT, "other"])
 @pytest.mark.parametrize("accelerated", [False, True])
+@pytest.mark.parametrize("loaded", [False, True])
 def test_the_student_is_accelerated_where_the_pages_own_model_is(
-    name: str, accelerated: bool, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str, accelerated: bool, loaded: bool, pipeline: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[torch.nn.Module] = []
 
@@ -62,6 +63,8 @@ def test_the_student_is_accelerated_where_the_pages_own_model_is(
     checkpoint.save(tmp_path / name, pipeline.network, replace(pipeline.config, name=name))
     own = Pipeline(pipeline.network, pipeline.config)
     models = Models(own.shared(), tmp_path)
+    if loaded:  # before
+        models.get(name)
     if accelerated:
         own.accelerate().wait()
     other = models.get(name)

@@ -134,6 +134,7 @@ def test_streams_can_be_interleaved(pipe):
         ({"guidance": 20.1}, "guidance must be"),
         ({"guidance": math.nan}, "guidance must be"),
         ({"guidance": math.inf}, "guidance must be"),
+        ({"guidance": 10**400}, "guidance must be"),
         ({"guidance": "2"}, "guidance must be"),
     ],
 )

@@ -78,16 +78,16 @@ class Models:
     def get(self, name: str | None = None) -> Pipeline:
         """Return the model of this name, None being the page's own. Raises ValueError for a name that is not there."""
         name = self._known(name)
-        if name in self._loaded:  # it waits for no other that is being loaded
-            return self._loaded[name]
-        with self._lock:
-            if name not in self._loaded:
-                folder = self._folders[name]
-                pipeline = Pipeline.from_pretrained(folder, zero.DEVICE, self._dtype)
-                if folder.name == STUDENT and self._own.accelerated:  # not the others, at 70 MB and more for each
-                    pipeline.accelerate()
-                self._loaded[name] = pipeline.shared(self._check)
-            return self._loaded[name]
+        if name not in self._loaded:  # else it waits for no other that is being loaded
+            with self._lock:
+                if name not in self._loaded:
+                    pipeline = Pipeline.from_pretrained(self._folders[name], zero.DEVICE, self._dtype)
+                    self._loaded[name] = pipeline.shared(self._check)
+        pipeline = self._loaded[name]
+        student = name in self._folders and self._folders[name].name == STUDENT
+        if student and self._own.accelerated and not pipeline.accelerated:  # not the others, at 70 MB and more for each
+            pipeline.accelerate()
+        return pipeline
 
     def _known(self, name: str | None) -> str:
         name = self.names[0] if name is None else name

@@ -13,7 +13,7 @@ const PAUSE = 120; // ms between two views
 const GLANCE_PAUSE = 250; // ms between two looks of the evaluator at a run on its way
 
 export async function* example() {
-  yield await (await fetch(EXAMPLE)).json();
+  yield await (await fetch(EXAMPLE, { cache: "no-cache" })).json();
 }
 
 export async function* draw({ facts, model, judge }, labels, seed, sampler, count, guidance, name) {

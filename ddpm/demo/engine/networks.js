@@ -181,7 +181,7 @@ export class Networks {
   async fetch(folder, file, bytes = 0) {
     const address = new URL(file, folder);
     try {
-      const answer = await fetch(address);
+      const answer = await fetch(address, { cache: bytes ? "default" : "no-cache" }); // models.json keeps its name
       if (!answer.ok) throw new Error(answer.statusText);
       return new Uint8Array(await new Response(answer.body.pipeThrough(this.counter(file, bytes))).arrayBuffer());
     } catch {

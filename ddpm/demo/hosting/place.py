@@ -86,4 +86,4 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):  # a number without a name, as in containers
-        return str(os.getuid())
+        return str(os.getuid()) if hasattr(os, "getuid") else "user"
