@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import copy
+import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import torch
@@ -21,6 +22,7 @@ class _Way:
     """How a network is run, by all runners on it: eagerly, or as the backend says."""
 
     backend: Switching | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
 
 
 class Runner:
@@ -34,11 +36,12 @@ class Runner:
 
     def accelerate(self, rows: int) -> Switching | None:
         """See `ddpm.pipeline.Pipeline.accelerate`. rows: those of a step of one picture."""
-        if self._way.backend is None and self._device.type == "cpu":
-            prepare = partial(openvino.prepare, rows=rows)
-            paced = rows, 4 * rows  # a step of one picture, and of several runs at once
-            self._way.backend = Switching(self._network, self._dtype, "OpenVINO", prepare, paced=paced)
-        return self._way.backend
+        with self._way.lock:
+            if self._way.backend is None and self._device.type == "cpu":
+                prepare = partial(openvino.prepare, rows=rows)
+                paced = rows, 4 * rows  # a step of one picture, and of several runs at once
+                self._way.backend = Switching(self._network, self._dtype, "OpenVINO", prepare, paced=paced)
+            return self._way.backend
 
     @property
     def accelerated(self) -> bool:

@@ -278,6 +278,14 @@ def test_another_language_leaves_the_edits_of_a_link_to_be_made(page: Page, addr
 
 
 @pytest.mark.everywhere
+def test_the_pages_own_model_edits_with_its_own_settings(page: Page, address: str) -> None:
+    page.goto(f"{address}?view=edit&labels=red+cube&model=fast&edits=blue+cube&lang=en")
+    page.get_by_role("tab", name="Edit", exact=True).click()
+    expect(page.locator(".edit [data-part=note]")).to_have_text("Edits so far: 1")
+    assert {"edit_steps=25", "edit_guidance=2", "model=fast"} <= set(page.url.split("?")[1].split("&"))
+
+
+@pytest.mark.everywhere
 def test_without_any_edit_the_newest_picture_is_where_they_begin(page: Page) -> None:
     open_tab(page)
     turn(page, "red cube", "Turn the red cube into a blue cube")

@@ -43,7 +43,7 @@ def test_on_a_walk_each_stop_is_judged_by_what_it_was_asked_for(studio: Studio):
     for scene, its in zip(turnover(SCENE, OTHER, 5), last.verdicts, strict=True):
         assert list(its["missing"]) == [label for label in LABELS if label in scene and label not in SEEN]
         assert set(its["found"]) | set(its["missing"]) == set(scene)
-        assert list(verdict["unrequested"]) == [label for label in SEEN if label not in scene]
+        assert list(its["unrequested"]) == [label for label in SEEN if label not in scene]
 
 
 def test_a_verdict_has_its_labels_in_their_order() -> None:

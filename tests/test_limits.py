@@ -207,6 +207,8 @@ def test_one_session_has_few_requests_on_the_way_and_hears_why(address: str) -> 
         ("10.0.0.3", "nonsense", "10.0.0.3"),
         ("10.0.0.3", "192.168.1.21", "192.168.1.21"),  # visitors of a private network are told apart
         ("127.0.0.1", "192.168.1.22, 10.0.0.7", "10.0.0.7"),
+        ("127.0.0.1", "192.168.1.5, 127.0.0.1", "192.168.1.5"),  # by two proxies of this machine
+        ("127.0.0.1", "127.0.0.1", None),
         ("10.0.0.3", "8.8.8.8:51820", "8.8.8.8"),  # as some proxies write them
         ("10.0.0.3", "[2606:4700::1111]:443", "2606:4700::1111"),
         ("10.0.0.3", "2606:4700::1111", "2606:4700::1111"),
@@ -390,6 +392,7 @@ def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(gr.Error, match="The server cannot keep files: No space left on device"):
         files.cached(owner, b"0123456789", "a.png", "image/png")
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
     monkeypatch.undo()
     kept = files.cached(owner, b"0123456789", "a.png", "image/png")  # there is room again
     assert Path(kept["path"]).read_bytes() == b"0123456789"

@@ -185,6 +185,8 @@ def test_a_link_that_names_a_model_alone_has_its_settings(page: Page, address: s
     expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 4 steps, guidance 1")
     page.goto(f"{address}?labels=red+cube&model=fast&steps=2&lang=en")
     expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 2 steps, guidance 1")
+    page.goto(f"{address}?labels=red+cube&model=fast&steps=abc&lang=en")
+    expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 4 steps, guidance 1")
 
 
 @pytest.mark.everywhere

@@ -201,7 +201,8 @@ def main(arguments: list[str] | None = None) -> None:
     args = parser.parse_args(arguments)
     if args.seeds < 1:
         parser.error(f"--seeds must be at least 1, got {args.seeds}")
-    asked = {"images": args.images, "seeds": args.seeds, "spec_files": args.spec, "evaluator": args.evaluator}
+    asked = {"images": args.images, "seeds": args.seeds, "spec_files": args.spec}
+    asked |= {"evaluator": args.evaluator, "fresh": args.fresh}
     try:
         evaluator = Evaluator.from_pretrained(args.evaluator)
         fresh = dataset.load(args.fresh)

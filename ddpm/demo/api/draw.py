@@ -218,7 +218,7 @@ class Drawing:
         """Name the colored objects in a picture, as the evaluator sees them; best is a 64x64 picture from this model.
 
         Parameters:
-            picture: A picture file; anything but 64x64 is squeezed to that.
+            picture: A picture file, uploaded or drawn here; anything but 64x64 is squeezed to that.
         Returns:
             The labels seen (probability 0.5 and more, the surest first), and the probabilities of all 24 labels.
         """

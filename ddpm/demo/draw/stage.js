@@ -41,6 +41,7 @@ export function mount(element, page) {
   let change = null; // one that is waited with
   let changed = -Infinity; // when there was one
   let wanted = ""; // what was asked for last
+  let refused = {}; // why the server will not
 
   const refuse = (problem) => announce({ state: "refused", problem });
   const activity = new Activity({ start: "generate", stop: "stop", call: page.call, show, refuse });
@@ -67,7 +68,7 @@ export function mount(element, page) {
   function show(news) {
     if (news.chunks) take(news);
     waits = news.ahead ? news : null;
-    setState(news.state, news.problem ? text(news.problem, news.values) : news.message);
+    setState(news.state, news.message, news);
     const run = Object.fromEntries(data.keys.map((key) => [key, view[key]]));
     const taken = film.last?.index ?? 0;
     announce({ state: news.state, run, taken, live, picture: film.complete ? film.last.x0 : null });
@@ -93,12 +94,13 @@ export function mount(element, page) {
     if (news.state !== "example") player.play();
   }
 
-  function setState(state, message = "") {
+  function setState(state, message = "", { problem = "", values = {} } = {}) {
     const before = root.dataset.state;
     if (state !== "running") film.ended = true;
     if (["asked", "stopped", "failed", "refused"].includes(state)) player.pause();
     root.dataset.state = state;
     root.dataset.message = message;
+    refused = { problem, values };
     if (state !== before && state === "example") player.look(telling());
     showState();
     if (state === "asked" && !live) comeIntoSight();
@@ -117,7 +119,8 @@ export function mount(element, page) {
     const name = message ? "refused" : state === "asked" ? "waiting" : live && state === "done" ? "live" : state;
     const left = state === "running" && film.last ? view.seconds * (film.total / film.last.index - 1) : 0;
     part("state").ariaLive = left >= 2 ? "off" : "polite"; // it changes every second
-    if (waits) say(part("state"), "activity.waiting_for", waits);
+    if (refused.problem) say(part("state"), refused.problem, refused.values);
+    else if (waits) say(part("state"), "activity.waiting_for", waits);
     else if (left >= 2) say(part("state"), "stage.state_left", { left: Math.round(left) });
     else say(part("state"), `stage.state_${name}`, { seconds: (view.seconds ?? 0).toFixed(1), message });
     const frame = film.frames[player.k];
@@ -267,8 +270,10 @@ export function mount(element, page) {
 
   function ask(labels, seed, ...inputs) {
     clearTimeout(change);
-    live = activity.yields = false;
-    wanted = key(labels, seed);
+    if (!refusal(labels, seed)) {
+      live = activity.yields = false;
+      wanted = key(labels, seed);
+    }
     activity.ask("page_draw", labels, seed, inputs);
   }
 

@@ -39,6 +39,7 @@ export function mount(element, page) {
   let painted = null; // where it may change, in place of what the server finds
   let place = 0; // of the cursor in the film
   let busy = false;
+  let before = ""; // the state that was drawn last: it is drawn once more in another language
 
   const orders = new Orders(part("objects"), part("wishes"), { choose, wish });
   const top = () => stack.at(-1);
@@ -62,6 +63,8 @@ export function mount(element, page) {
   }
 
   function draw(view, state) {
+    const ended = ENDED.includes(state) && state !== before;
+    before = state;
     busy = ["asked", "waiting", "running"].includes(state);
     if (state === "asked") running = null;
     if (view.chunks && (state === "running" || state === "done") && view.run) take(view);
@@ -75,7 +78,7 @@ export function mount(element, page) {
       goOn();
     } else if (!busy) {
       running = null;
-      if (ENDED.includes(state)) {
+      if (ended) {
         todo = [];
         begin();
       }
@@ -240,7 +243,7 @@ export function mount(element, page) {
     stack.pop();
     restart();
     begin();
-    if (part("undo").disabled) part("objects").querySelector("button")?.focus();
+    if (part("undo").disabled) part("objects").querySelector("button")?.focus({ preventScroll: true });
   });
   const name = (ending) => `${top().labels.join("_").replaceAll(" ", "-")}_edited${ending}.png`;
   part("save").addEventListener("click", () => saveCanvas(drawn([[top().picture]], 16), name("")));

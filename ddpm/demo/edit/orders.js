@@ -37,7 +37,8 @@ export class Orders {
     this.wishes.replaceChildren(...this.lines(labels, chosen, busy));
     if (busy) return;
     // The focus stays near what was pressed, which is not there any more.
-    if (this.left && document.activeElement === document.body) this.objects.querySelector("button")?.focus();
+    if (this.left && document.activeElement === document.body)
+      this.objects.querySelector("button")?.focus({ preventScroll: true });
     this.left = false;
   }
 

@@ -137,6 +137,7 @@ export class Networks {
           return "webgpu";
         } catch (error) {
           if (error instanceof Missing) throw error;
+          this.broken = false; // by the trial: the processor may do better
           console.info(`The networks run without the GPU: ${error.message}`);
         }
       }

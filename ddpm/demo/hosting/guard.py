@@ -115,7 +115,7 @@ class Guard:
             finally:
                 self._asking.subtract(callers)
                 self._asking += Counter()  # lets go of those that ask no more
-            self.uncollected.watch()
+                self.uncollected.watch(_session(asked))
             return
         if scope["method"] == "GET":
             if not self.uncollected.is_there(path):
@@ -206,7 +206,7 @@ def address(scope: Scope, headers: Any) -> str | None:
     peer = (scope.get("client") or ("",))[0]
     if _public(peer):
         return peer
-    noted = [part for part in map(_bare, headers.get("x-forwarded-for", "").split(",")) if _is_address(part)]
+    noted = [part for part in map(_bare, headers.get("x-forwarded-for", "").split(",")) if _is_another(part)]
     if noted:
         return next((part for part in reversed(noted) if _public(part)), noted[-1])
     return None if peer in ("", "127.0.0.1", "::1", "testclient") else peer
@@ -220,15 +220,16 @@ def _bare(noted: str) -> str:
     return noted.split(":")[0] if noted.count(":") == 1 else noted
 
 
-def _is_address(host: str) -> bool:
+def _is_another(host: str) -> bool:
+    """Whether this is an address, and not that of this machine itself."""
     try:
-        return bool(ip_address(host))
+        return not ip_address(host).is_loopback
     except ValueError:
         return False
 
 
 def _public(host: str) -> bool:
-    return _is_address(host) and ip_address(host).is_global
+    return _is_another(host) and ip_address(host).is_global
 
 
 def _parsed(body: bytes) -> dict[str, Any]:

@@ -51,8 +51,10 @@ class Uncollected:
             if not self._listening[session]:
                 del self._listening[session]
 
-    def watch(self) -> None:
-        """Begin to count the time of what was asked for just now."""
+    def watch(self, session: str | None) -> None:
+        """Begin to count the time of what was asked for just now, by this session if it was named."""
+        if session:
+            self._since.pop(session, None)
         if self._watch is None or self._watch.done():
             self._watch = asyncio.get_running_loop().create_task(self._forget())
 

@@ -5,7 +5,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import Literal, TypedDict, get_args
@@ -110,9 +110,10 @@ def cached(owner: Block, data: bytes, name: str, mime: str) -> File:
 
 def _kept(path: Path, data: bytes) -> Path:
     """Have data in a file, as a whole at every moment: the same may be on its way to somebody else."""
-    if path.exists() and path.stat().st_size == len(data):
-        os.utime(path)  # its hour begins anew
-        return path
+    with suppress(FileNotFoundError):  # it may be cleared away just now
+        if path.stat().st_size == len(data):
+            os.utime(path)  # its hour begins anew
+            return path
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, part = tempfile.mkstemp(dir=path.parent)
     try:

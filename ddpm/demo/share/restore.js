@@ -92,6 +92,7 @@ export function restore(values, allowed, given = {}) {
   }
   const part = known ? view : "stage";
   const mine = ["seed", ...allowed.views[part]];
+  const read = new Set(); // what the query says
   const last = (name) => name.endsWith("model"); // an unknown one takes back what was asked for it
   for (const name of [...mine.filter((name) => !last(name)), ...mine.filter(last)]) {
     const field = allowed.fields[name];
@@ -106,14 +107,22 @@ export function restore(values, allowed, given = {}) {
       SETTINGS.forEach((other, i) => {
         // What is asked for an unknown model suits that one.
         if (value === undefined) found[before + other] = held[names.indexOf(before + other)];
-        else if (!wanted.has(before + other)) found[before + other] = allowed.suiting[value][i];
+        else if (!read.has(before + other)) found[before + other] = allowed.suiting[value][i];
       });
     }
     if (value === undefined || value === null) continue;
+    read.add(name);
     found[name] = value;
     some = true;
   }
 
+  const pageModel = allowed.fields.model?.choices[0][0];
+  if (part === "edit" && found.model !== pageModel) {
+    // It is the page's own model that edits.
+    SETTINGS.forEach((name, i) => {
+      found[`edit_${name}`] ??= allowed.suiting[pageModel][i];
+    });
+  }
   const labels = rows.flat();
   restored = null;
   if (wanted.get("labels")) {

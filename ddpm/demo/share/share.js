@@ -61,7 +61,7 @@ export function mount(element, page) {
     }
     say(part("status"), file ? "share.saved" : "share.failed", { name: file?.orig_name });
     draw();
-    if (document.activeElement === document.body) pressed.focus();
+    if (document.activeElement === document.body) pressed.focus({ preventScroll: true });
   }
 
   // The chart of the stage as it stands there, as SVG or PNG.

@@ -70,9 +70,9 @@ export class Activity {
     const start = document.getElementById(this.startId);
     const stop = document.getElementById(this.stopId);
     if (!start || !stop) return;
-    const focused = [start, stop].includes(document.activeElement);
+    const focused = [start, stop].find((button) => button === document.activeElement);
     start.disabled = this.busy && !this.yields;
     stop.disabled = !this.busy;
-    if (focused) (start.disabled ? stop : start).focus({ preventScroll: true });
+    if (focused?.disabled) (focused === start ? stop : start).focus({ preventScroll: true });
   }
 }
