@@ -189,7 +189,6 @@ def test_a_link_that_names_a_model_alone_has_its_settings(page: Page, address: s
     expect(part(page, "run")).to_have_text("red cube; seed 0; model fast, DDIM, 4 steps, guidance 1")
 
 
-@pytest.mark.everywhere
 def test_after_a_refusal_the_finished_picture_can_still_be_saved(page: Page) -> None:
     generate(page).click()
     expect(state(page)).to_contain_text("Finished")
