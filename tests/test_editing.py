@@ -267,7 +267,7 @@ def test_another_language_makes_no_edit_again(page: Page) -> None:
 
 @pytest.mark.everywhere
 def test_another_language_leaves_the_edits_of_a_link_to_be_made(page: Page, address: str) -> None:
-    long = EDITED.replace("steps=10", "steps=200")
+    long = EDITED.replace("steps=10", "steps=1000")
     page.goto(f"{address}?{long}&edit_steps=10&edits=blue+cube,cyan+sphere;blue+cube")
     expect(page.locator("#stage [data-role=stage]")).to_have_attribute("data-state", "running")
     page.locator("[data-language=zh-TW]").click()

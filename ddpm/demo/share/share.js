@@ -17,8 +17,10 @@ export function mount(element, page) {
   let asked = null; // the question for a file that has not come yet
 
   function show(shown, taken) {
+    const stopped = shown && taken < shown.steps ? taken : null;
+    if (run && shown && until === stopped && query(run) === query(shown)) return; // one more view of the same run
     run = shown;
-    until = shown && taken < shown.steps ? taken : null;
+    until = stopped;
     asked = null;
     part("address").hidden = true;
     say(part("status"), "");
