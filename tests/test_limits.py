@@ -20,7 +20,7 @@ from soak import call
 from ddpm import Pipeline, checkpoint
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.hosting import guard, limits, uncollected
-from ddpm.demo.hosting.guard import address
+from ddpm.demo.hosting.address import address
 from ddpm.demo.hosting.limits import Gone, Room, check_work
 from ddpm.demo.models import Models
 

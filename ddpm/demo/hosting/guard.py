@@ -7,7 +7,6 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, MutableMapping
-from ipaddress import ip_address
 from typing import Any
 
 import gradio as gr
@@ -22,6 +21,7 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
+from ddpm.demo.hosting.address import address
 from ddpm.demo.hosting.limits import MAX_PENDING, MAX_QUEUE
 from ddpm.demo.hosting.uncollected import Uncollected
 from ddpm.labels import brief
@@ -195,41 +195,6 @@ class Guard:
         addresses += self._asking[here] if here else 0
         tool = here is None and headers.get("x-gradio-user") == "mcp"  # all callers of tools share one session
         return addresses if tool else max(sessions, addresses)
-
-
-def address(scope: Scope, headers: Any) -> str | None:
-    """Where a request comes from, or None where that is this machine itself.
-
-    Behind a proxy of this machine or its network, the last public address that proxies have noted counts, or the last
-    one where all are of a private network.
-    """
-    peer = (scope.get("client") or ("",))[0]
-    if _public(peer):
-        return peer
-    noted = [part for part in map(_bare, headers.get("x-forwarded-for", "").split(",")) if _is_another(part)]
-    if noted:
-        return next((part for part in reversed(noted) if _public(part)), noted[-1])
-    return None if peer in ("", "127.0.0.1", "::1", "testclient") else peer
-
-
-def _bare(noted: str) -> str:
-    """An address as proxies note it, without a port: 1.2.3.4:80, [2606:4700::1]:443."""
-    noted = noted.strip()
-    if noted.startswith("["):
-        return noted[1:].split("]")[0]
-    return noted.split(":")[0] if noted.count(":") == 1 else noted
-
-
-def _is_another(host: str) -> bool:
-    """Whether this is an address, and not that of this machine itself."""
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
-def _public(host: str) -> bool:
-    return _is_another(host) and ip_address(host).is_global
 
 
 def _parsed(body: bytes) -> dict[str, Any]:
