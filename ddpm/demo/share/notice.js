@@ -22,8 +22,8 @@ export function mount(element, page) {
     draw();
     own = (page.value || []).some(([, { drawn }]) => drawn);
   });
-  follow(({ state }) => {
-    if (state !== "asked") return;
+  follow(({ state, live }) => {
+    if (state !== "asked" || (live && own)) return; // Live follows the boxes that the link ticks
     if (!own) box.replaceChildren();
     own = false;
   });
