@@ -2,7 +2,8 @@
 
 samples.png: scenes drawn by the model, with what was asked for; none is left out for being wrong. trajectory.png: one
 run, step by step. With --data, neighbours.png: drawn pictures beside the training pictures most like them. With --spec,
-failures.png: the pictures of a spec that the evaluator finds most wrong, with what is wrong about them.
+failures.png: the pictures of a spec that the evaluator finds most wrong, with what is missing (-), and what is
+there without being requested or a second time (+).
 """
 
 from __future__ import annotations
@@ -62,24 +63,24 @@ def nearest(pictures: Tensor, known: Tensor, count: int) -> Tensor:
 
 
 def failures(pipe: Pipeline, evaluator: Evaluator, spec: str, path: Path) -> None:
-    """At most FAILURES pictures of a spec, drawn ROUNDS times, the most wrong first: by the number of wrong labels."""
+    """At most FAILURES pictures of a spec, drawn ROUNDS times, the most wrong first: by the number of wrong counts."""
     scenes = labels.read_spec(spec) * ROUNDS
     pictures = pipe.generate(scenes, seed=SEED)
-    p, requested = evaluator(pictures), labels.encode(scenes)
-    wrong = (p >= 0.5) != (requested > 0.5)  # (N, 24)
+    p, counts = evaluator.look(pictures).unbind(1)  # (N, 24) both
+    requested = labels.encode(scenes)
+    wrong = counts != requested
     surest = ((p - requested).abs() * wrong).sum(1)  # equal numbers: the surer the evaluator, the worse
-    count = min(FAILURES, int(wrong.any(1).sum()))
-    worst = (wrong.sum(1) + surest / 100).argsort(descending=True)[:count].tolist()
+    worst = (wrong.sum(1) + surest / 100).argsort(descending=True)[: int(wrong.any(1).sum())].tolist()
+    print(f"{len(worst)} of {len(scenes)} pictures of {spec} are wrong")
     if not worst:
-        print(f"all {len(scenes)} pictures of {spec} are right: nothing to show")
         return
     titles = []
-    for i in worst:
-        lost = labels.decode((wrong[i] & (requested[i] > 0.5)).float())
-        extra = labels.decode((wrong[i] & (requested[i] < 0.5)).float())
-        lines = [f"{len(scenes[i])} requested", *(f"- {name}" for name in lost), *(f"+ {name}" for name in extra)]
+    for i in worst[:FAILURES]:
+        lines = [f"{len(scenes[i])} requested"]
+        lines += [f"- {name}" for name in labels.decode((counts[i] < requested[i]).float())]
+        lines += [f"+ {name}" for name in labels.decode((counts[i] > requested[i]).float())]
         titles.append("\n".join(lines))
-    _sheet(pictures[worst], titles, COLUMNS, path, height=2.8)
+    _sheet(pictures[worst[:FAILURES]], titles, COLUMNS, path, height=2.8)
 
 
 def _sheet(pictures: Tensor, titles: Sequence[str], columns: int, path: Path, height: float) -> None:
