@@ -23,7 +23,7 @@ from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
 
 PATIENCE = 2.0
-"""Seconds for which a file is waited for that cannot be replaced; virus scanners hold new files for a moment."""
+"""Seconds to wait for a file that cannot be replaced yet; virus scanners hold new files for a moment."""
 
 
 DAMAGED = (OSError, EOFError, RuntimeError, ValueError, LookupError, AttributeError, TypeError)

@@ -6,10 +6,11 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ddpm import commands
 from ddpm.checkpoint import part_of
-from ddpm.commands import TRAJECTORY_FORMATS, Side, Unfinished
+from ddpm.commands import TRAJECTORY_FORMATS, Unfinished
 from ddpm.labels import brief
 from ddpm.samplers import SAMPLERS
 
@@ -123,10 +124,10 @@ def _add_evaluator(command: argparse.ArgumentParser) -> None:
     )
 
 
-def _side(text: str) -> Side:
-    """Read one side of a comparison, such as "sampler=ddim,steps=50"."""
+def _side(text: str) -> dict[str, Any]:
+    """Read one side of a comparison, such as "sampler=ddim,steps=50": settings, and the checkpoint."""
     kinds: dict[str, Callable[[str], object]] = {"checkpoint": str, "sampler": str, "steps": int, "guidance": float}
-    values = {}
+    values: dict[str, Any] = {}
     for part in filter(None, text.split(",")):
         key, equals, value = part.partition("=")
         if key not in kinds or not equals:
@@ -137,7 +138,7 @@ def _side(text: str) -> Side:
             values[key] = kinds[key](value)
         except ValueError:
             raise argparse.ArgumentTypeError(f"{part!r}: {value!r} is not a number that will do") from None
-    return Side(**values)  # type: ignore[arg-type]
+    return values
 
 
 def _file(*suffixes: str) -> Callable[[str], Path]:

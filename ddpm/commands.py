@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -129,11 +128,11 @@ def _score(args: argparse.Namespace) -> dict[str, Any]:
 def compare(args: argparse.Namespace) -> None:
     """Draw one scene with one seed under two settings, write both beside each other, and print both verdicts."""
     scene = check(args.labels)
-    sides = [(name, side, _pipeline(side.checkpoint)) for name, side in (("A", args.a), ("B", args.b))]
-    settings = [pipe.settings(side.sampler, side.steps, side.guidance) for _, side, pipe in sides]
+    pipes = [_pipeline(side.pop("checkpoint", None)) for side in (args.a, args.b)]
+    settings = [pipe.settings(**side) for pipe, side in zip(pipes, (args.a, args.b), strict=True)]
     evaluator = _evaluator(args)
-    runs = [_run(pipe, scene, args.seed, chosen) for (_, _, pipe), chosen in zip(sides, settings, strict=True)]
-    for (name, _, pipe), run in zip(sides, runs, strict=True):
+    runs = [_run(pipe, scene, args.seed, chosen) for pipe, chosen in zip(pipes, settings, strict=True)]
+    for name, pipe, run in zip("AB", pipes, runs, strict=True):
         chosen = run.settings
         print(f"{name}: {pipe.config.name}, {chosen.sampler}, {chosen.steps} steps, guidance {chosen.guidance:g}")
         p = evaluator(run.x0[-1])
@@ -147,16 +146,6 @@ def compare(args: argparse.Namespace) -> None:
         ".mp4": lambda path: write_mp4(comparison.film(runs), path),
     }
     _write((path, writers[path.suffix.lower()]) for path in args.out)
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a comparison; None takes the bundled model, and of it its own settings."""
-
-    checkpoint: str | None = None
-    sampler: str | None = None
-    steps: int | None = None
-    guidance: float | None = None
 
 
 def _pipeline(checkpoint: str | None) -> Pipeline:

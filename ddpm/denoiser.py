@@ -17,6 +17,10 @@ Network = Callable[[Tensor, Tensor, Tensor], Tensor]
 """network(x (N, 3, 64, 64), time = t / T (N,) in [0, 1], labels (N, 24)) -> (N, 3, 64, 64)"""
 
 
+Steering = Callable[[Tensor, Tensor, Tensor], Tensor]
+"""steering(x0 (N, 3, 64, 64), sigma (N or 1, 1, 1, 1), labels (N, 24)) -> the predicted clean image, changed"""
+
+
 class Prediction(NamedTuple):
     """What the denoiser makes of x_t: the clean image and the noise, float32 (N, 3, 64, 64) each.
 
@@ -36,7 +40,7 @@ class Denoiser:
     prediction: what the network was trained to give, see `target`.
     guidance: w in `uncond + w (cond - uncond)`: 0 ignores the labels, 1 is the plain conditional model.
     dtype: float32, or bfloat16 for autocast inside the network; everything outside it stays float32.
-    clip: keep x0 in [-1, 1], with eps following it.
+    clip: keep x0 in [-1, 1], with eps following it. steering: what changes x0 after that, see `Steering`.
     """
 
     network: Network
@@ -45,6 +49,7 @@ class Denoiser:
     guidance: float = 1.0
     dtype: torch.dtype = torch.float32
     clip: bool = True
+    steering: Steering | None = None
 
     def __post_init__(self) -> None:
         if self.prediction not in PARAMETERISATIONS:
@@ -66,6 +71,10 @@ class Denoiser:
             x0 = uncond + pull
         if self.clip:
             x0 = x0.clamp(-1, 1)
+        if self.steering:
+            x0 = self.steering(x0, sigma, labels)
+            if self.clip:
+                x0 = x0.clamp(-1, 1)
         return Prediction(x0, (x - alpha * x0) / sigma, pull)
 
     def _clean(self, x: Tensor, out: Tensor, alpha: Tensor, sigma: Tensor) -> Tensor:

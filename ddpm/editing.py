@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, max_pool2d
 
-from ddpm.denoiser import Denoiser, Prediction
+from ddpm.denoiser import Denoiser
 from ddpm.labels import check, encode
 from ddpm.pipeline import Pipeline
 from ddpm.samplers import Step
@@ -35,25 +35,9 @@ class Kept:
     picture: Tensor
     place: Tensor
 
-    def around(self, denoiser: Denoiser) -> KeepingDenoiser:
-        """The denoiser, held to it."""
-        return KeepingDenoiser(**vars(denoiser), kept=self)
-
-
-@dataclass(frozen=True)
-class KeepingDenoiser(Denoiser):
-    """A denoiser that predicts a known picture where it is to be kept; without one it is a plain denoiser."""
-
-    kept: Kept | None = None
-
-    def __call__(self, x: Tensor, t: Tensor | int, labels: Tensor) -> Prediction:
-        """See `Denoiser`."""
-        guess = super().__call__(x, t, labels)
-        if self.kept is None:
-            return guess
-        alpha, sigma = self.schedule.coefficients(t, x)
-        x0 = torch.where(self.kept.place.to(x) > 0, guess.x0, self.kept.picture.to(x))
-        return Prediction(x0, (x - alpha * x0) / sigma, guess.pull)
+    def __call__(self, x0: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """See `ddpm.denoiser.Steering`."""
+        return torch.where(self.place.to(x0) > 0, x0, self.picture.to(x0))
 
 
 def object_places(pipe: Pipeline, x0: Tensor, scene: Sequence[str]) -> dict[str, Tensor]:

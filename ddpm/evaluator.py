@@ -147,7 +147,7 @@ class Evaluator:
         return self._batched(self.network if self._backend is None else self._backend.current(), x)
 
     def logits(self, x: Tensor) -> Tensor:
-        """The logits (N, 24) of the probabilities, on the evaluator's device; x (N, 3, 64, 64) may ask for gradient."""
+        """The logits (N, 24) of the probabilities, on the evaluator's device; x (N, 3, 64, 64) may require grad."""
         return self.network.get_submodule("fc.0")(self._trunk(x.to(self.device, self.dtype))).float()
 
     def counts(self, x: Tensor) -> Tensor:

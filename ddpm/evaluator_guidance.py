@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ddpm.denoiser import Denoiser, Prediction
 from ddpm.evaluator import Evaluator
 
 MAX_SCALE = 100.0
@@ -35,9 +34,10 @@ class EvaluatorGuidance:
                 f"evaluator guidance must be a number above 0, up to {MAX_SCALE:g}, not {str(self.scale)[:40]}"
             )
 
-    def around(self, denoiser: Denoiser) -> SteeredDenoiser:
-        """The denoiser, steered."""
-        return SteeredDenoiser(**vars(denoiser), steering=self)
+    def __call__(self, x0: Tensor, sigma: Tensor, labels: Tensor) -> Tensor:
+        """See `ddpm.denoiser.Steering`."""
+        # sigma^2 is how uncertain x0 is at t (Song et al. 2023, "Pseudoinverse-Guided Diffusion Models", section 3.2)
+        return x0 + sigma.square() * self.shift(x0, labels)
 
     def shift(self, x0: Tensor, labels: Tensor) -> Tensor:
         """The gradient, by x0 (N, 3, 64, 64), of the log likelihood of labels (N, 24) in the evaluator's eyes."""
@@ -47,22 +47,3 @@ class EvaluatorGuidance:
             loss = binary_cross_entropy_with_logits(logits, labels.to(logits), reduction="sum")
             (gradient,) = torch.autograd.grad(-loss, seen)
         return self.scale * gradient.to(x0)
-
-
-@dataclass(frozen=True)
-class SteeredDenoiser(Denoiser):
-    """A denoiser whose predicted clean picture follows an evaluator; without one it is a plain denoiser."""
-
-    steering: EvaluatorGuidance | None = None
-
-    def __call__(self, x: Tensor, t: Tensor | int, labels: Tensor) -> Prediction:
-        """See `Denoiser`."""
-        guess = super().__call__(x, t, labels)
-        if self.steering is None:
-            return guess
-        alpha, sigma = self.schedule.coefficients(t, x)
-        # sigma^2 is how uncertain x0 is at t (Song et al. 2023, "Pseudoinverse-Guided Diffusion Models", section 3.2)
-        x0 = guess.x0 + sigma.square() * self.steering.shift(guess.x0, labels)
-        if self.clip:
-            x0 = x0.clamp(-1, 1)
-        return Prediction(x0, (x - alpha * x0) / sigma, guess.pull)

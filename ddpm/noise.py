@@ -27,7 +27,7 @@ def start(seeds: Sequence[int]) -> Tensor:
 
 
 def generator(seed: int) -> torch.Generator:
-    """A CPU generator. That of torch keeps the low 32 bits of a seed, so that larger ones are scattered over these."""
+    """A CPU generator. Torch's keeps only a seed's low 32 bits, so larger seeds are scattered over these."""
     return torch.Generator().manual_seed(seed if seed < 2**32 else scatter(seed))
 
 

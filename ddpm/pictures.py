@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
 
 from ddpm import IMAGE_SIZE
@@ -24,7 +24,6 @@ MOST_PIXELS = 16_000_000
 """The largest picture that is read; a few bytes of some formats can stand for gigabytes."""
 
 _UNREADABLE = (  # what Pillow raises, by format
-    UnidentifiedImageError,
     OSError,
     SyntaxError,
     ValueError,

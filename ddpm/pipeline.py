@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
 from ddpm import IMAGE_SHAPE, checkpoint, devices, hub, labels, noise
 from ddpm.backends import Switching
-from ddpm.denoiser import Denoiser
+from ddpm.denoiser import Denoiser, Steering
 from ddpm.precision import cpu_dtype, fitted
 from ddpm.runner import Runner
 from ddpm.samplers import Step, sample
@@ -26,13 +26,6 @@ if TYPE_CHECKING:
 
 Elsewhere = Callable[[Tensor, Tensor, Settings, Sequence[int], int | None], Iterator[Step] | None]
 """elsewhere(x, conditions, settings, seeds, start), as `Pipeline.sample` takes them: the Steps, or None."""
-
-
-class Steering(Protocol):
-    """What a run follows beside its labels."""
-
-    def around(self, denoiser: Denoiser) -> Denoiser:
-        """The denoiser, changed so."""
 
 
 class Pipeline:
@@ -147,10 +140,10 @@ class Pipeline:
         other._runner = self._runner.shared(before, rows)
         return other
 
-    def steered(self, steering: "Steering") -> "Pipeline":
-        """A pipeline on the same network with something around its denoiser.
+    def steered(self, steering: Steering) -> "Pipeline":
+        """A pipeline on the same network whose predicted clean images are changed at every step.
 
-        Such as `ddpm.evaluator_guidance.EvaluatorGuidance` or `ddpm.editing.Kept`.
+        Such as by `ddpm.evaluator_guidance.EvaluatorGuidance` or `ddpm.editing.Kept`.
         """
         other = copy.copy(self)
         other._steering = steering
@@ -253,7 +246,7 @@ class Pipeline:
         whole = self.config.schedule.steps
         start = whole if start is None else start
         steps = max(1, round(settings.steps * start / whole))
-        run = self.sample(x, conditions, replace(settings, steps=steps), _seeds(seed, len(x)), start)
+        run = self.sample(x, conditions, replace(settings, steps=steps), range(int(seed), int(seed) + len(x)), start)
         return (_on_cpu(step) for step in run)
 
     def _check(
@@ -272,7 +265,7 @@ class Pipeline:
 
     def _steps(self, conditions: Tensor, seed: int, settings: Settings) -> Iterator[Step]:
         """Denoise conditions (N, 24) on the device; all noise of image i is that of seed + i."""
-        seeds = _seeds(seed, len(conditions))
+        seeds = range(int(seed), int(seed) + len(conditions))
         return self.sample(noise.start(seeds), conditions, settings, seeds)
 
     def sample(
@@ -292,15 +285,11 @@ class Pipeline:
             return steps
         schedule = self.config.schedule
         network = self._runner.for_one_run()
-        plain = Denoiser(network, schedule, self.config.prediction, settings.guidance, dtype=self.dtype)
-        denoiser = self._steering.around(plain) if self._steering else plain
+        prediction, steering = self.config.prediction, self._steering
+        denoiser = Denoiser(network, schedule, prediction, settings.guidance, dtype=self.dtype, steering=steering)
         x, conditions = x.to(self.device), conditions.to(self.device)
         path = noise.Brownian(seeds, schedule, self.device)
         return sample(denoiser, x, conditions, settings.sampler, settings.steps, noise=path, start=start)
-
-
-def _seeds(seed: int, count: int) -> list[int]:
-    return [int(seed) + i for i in range(count)]
 
 
 def _on_cpu(step: Step) -> Step:

@@ -26,6 +26,19 @@ from ddpm.labels import LABEL_ID, NUM_LABELS
 from ddpm.networks import build
 from ddpm.schedule import NoiseSchedule
 
+ENDPOINTS = [
+    "generate",
+    "trajectory",
+    "emergence",
+    "apart",
+    "where",
+    "evaluate",
+    "compare",
+    "gallery",
+    "walk",
+    "redraw",
+    "edit",
+]
 STEPS = 25
 SEEN = {"red cube": 0.9, "gray cylinder": 0.8}
 

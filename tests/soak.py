@@ -333,7 +333,6 @@ async def _one(address: str) -> int:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=60, help="how long each number of clients draws")
     parser.add_argument("--clients", type=int, nargs="*", default=[1, 4, 8, 16])

@@ -8,7 +8,7 @@ from conftest import STEPS, generate, state, tick, unfold
 from playwright.sync_api import Browser, Locator, Page, expect
 
 SEVERE = ("serious", "critical")
-WIDTHS = (390, 1920)
+WIDTHS = (390, 768, 1920)
 
 # Sum up how far things move by themselves: not what follows within half a second of a key or a click.
 SHIFTS = """() => {
@@ -178,7 +178,7 @@ def test_a_run_needs_no_mouse(page: Page):
 @pytest.mark.everywhere
 def test_no_tab_is_wider_than_the_screen(page: Page, width: int):
     page.set_viewport_size({"width": width, "height": 900})
-    for name in ("Draw", "Compare", "Edit", "Explore"):
+    for name in ("Draw", "Compare", "Edit", "Explore", "Gallery", "Walk"):
         page.get_by_role("tab", name=name, exact=True).click()
         expect(page.get_by_role("tab", name=name, exact=True)).to_have_attribute("aria-selected", "true")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name

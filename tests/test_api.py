@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 import torch
-from conftest import SEEN, STEPS
+from conftest import ENDPOINTS, SEEN, STEPS
 from gradio_client import Client, handle_file
 from gradio_client.exceptions import ValidationError
 from PIL import Image
@@ -285,22 +285,7 @@ def test_only_uploaded_pictures_are_read(client: Client, tmp_path: Path) -> None
 
 
 def test_every_action_of_the_page_is_an_endpoint_and_nothing_else(endpoints: dict[str, Any]) -> None:
-    assert set(endpoints) == {
-        f"/{name}"
-        for name in (
-            "generate",
-            "trajectory",
-            "emergence",
-            "apart",
-            "where",
-            "evaluate",
-            "compare",
-            "gallery",
-            "walk",
-            "redraw",
-            "edit",
-        )
-    }
+    assert set(endpoints) == {f"/{name}" for name in ENDPOINTS}
 
 
 def test_every_endpoint_is_typed_and_described(endpoints: dict[str, Any]) -> None:

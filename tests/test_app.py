@@ -29,9 +29,3 @@ def test_an_example_fills_the_boxes_and_the_dice_the_seed(page: Page) -> None:
     expect(page.locator("input[type=checkbox]:checked")).to_have_count(5)
     page.get_by_role("button", name="Random seed").click()
     expect(page.get_by_label("Seed", exact=True)).not_to_have_value("0")
-
-
-@pytest.mark.parametrize("width", [390, 768, 1920])
-def test_nothing_is_wider_than_the_screen(page: Page, width: int) -> None:
-    page.set_viewport_size({"width": width, "height": 844})
-    assert page.evaluate("document.documentElement.scrollWidth") <= width

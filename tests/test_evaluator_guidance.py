@@ -1,6 +1,7 @@
 """Steering a run by the evaluator."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -54,7 +55,7 @@ def test_a_step_moves_the_clean_picture_by_its_uncertainty(evaluator: Evaluator,
     steering = EvaluatorGuidance(evaluator, 2.0)
     x, labels = exact.noise([0, 1]), encode(SCENES)
     with torch.no_grad():
-        a, b = plain(x, 600, labels), steering.around(plain)(x, 600, labels)
+        a, b = plain(x, 600, labels), replace(plain, steering=steering)(x, 600, labels)
     sigma2 = 1 - schedule.alpha_bar[600].item()
     torch.testing.assert_close(b.x0, a.x0 + sigma2 * steering.shift(a.x0, labels), rtol=1e-4, atol=1e-5)
     alpha = math.sqrt(1 - sigma2)

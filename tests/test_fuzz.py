@@ -4,35 +4,13 @@ import os
 
 import httpx
 import pytest
+from conftest import ENDPOINTS
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 CALLS = int(os.environ.get("FUZZ_CALLS", "150"))  # `make soak` sends 2,000
-NAMES = (
-    "generate",
-    "trajectory",
-    "emergence",
-    "apart",
-    "where",
-    "evaluate",
-    "compare",
-    "gallery",
-    "walk",
-    "redraw",
-    "run",
-    "x",
-    "edit",
-)
-NAMES += (
-    "page_draw",
-    "page_where",
-    "page_save",
-    "page_compare",
-    "page_gallery",
-    "page_walk",
-    "page_edit",
-    "page_objects",
-)
+PAGE = ["draw", "where", "save", "compare", "gallery", "walk", "edit", "objects"]
+NAMES = (*ENDPOINTS, "run", "x", *(f"page_{name}" for name in PAGE))
 
 words = st.sampled_from(["red cube", "cyan sphere", "ddpm", "dpm++", "png", "", "../../etc/passwd", "\x00"])
 leaves = st.one_of(st.none(), st.booleans(), st.integers(-(2**70), 2**70), st.floats(), words, st.text(max_size=20))

@@ -12,6 +12,7 @@ import httpx
 import jsonschema
 import numpy as np
 import pytest
+from conftest import ENDPOINTS
 from mcp import ClientSession
 from mcp.client.streamable_http import streamable_http_client
 from PIL import Image
@@ -19,11 +20,6 @@ from PIL import Image
 from ddpm import Pipeline
 from ddpm.demo.api import tools
 from ddpm.trajectory import to_uint8
-
-TOOLS = {
-    *("generate", "trajectory", "emergence", "apart", "where", "evaluate"),
-    *("compare", "gallery", "walk", "redraw", "edit"),
-}
 
 
 def ask(address: str, work: Callable[[ClientSession], Awaitable[Any]]) -> Any:
@@ -43,7 +39,7 @@ def ask(address: str, work: Callable[[ClientSession], Awaitable[Any]]) -> Any:
 
 def test_every_endpoint_is_a_tool_that_explains_itself(address: str) -> None:
     listed = {tool.name: tool for tool in ask(address, lambda client: client.list_tools()).tools}
-    assert set(listed) == TOOLS
+    assert set(listed) == set(ENDPOINTS)
     for tool in listed.values():
         assert len(tool.description) > 60
         for parameter in tool.inputSchema["properties"].values():

@@ -172,7 +172,6 @@ def rounded(value: Any) -> Any:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="the evaluator's folder")

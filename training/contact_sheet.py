@@ -23,7 +23,6 @@ DIFFERENCE_GAIN = 8
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Draw our pictures and path-traced ones of the same scenes.")
     parser.add_argument("--reference", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)

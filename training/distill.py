@@ -31,21 +31,9 @@ from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from ddpm.samplers import SAMPLERS
 from ddpm.schedule import NoiseSchedule
-from training.loop import dataset
+from training.loop import dataset, run
 from training.loop.command import config_of, parser_of
 from training.loop.presets import DISTILLED, TrainConfig
-from training.loop.run import (
-    LOG,
-    check_pictures,
-    generator,
-    initial_weights,
-    learning_rate_factor,
-    read_log,
-    saved,
-    stop_on_signals,
-    update_average,
-    write,
-)
 
 SUBSTEPS = 4  # the teacher's on the way of one step of the student
 GUIDANCE = 4.0  # the teacher's: along this deterministic path it draws more sets right than with its own 2.5
@@ -150,17 +138,17 @@ def distill(
     Raises ValueError where `out` holds a run already and `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    state = saved(out, config, resume)
+    state = run.saved(out, config, resume)
     teacher = Pipeline.from_pretrained(teacher_folder, "cuda" if torch.cuda.is_available() else "cpu")
     teacher.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = teacher.device
     if (teacher.config.schedule, teacher.config.prediction) != (config.schedule, config.prediction):
         raise ValueError(f"{teacher_folder} has another schedule or prediction than the preset {config.name!r}")
     images, conditions = dataset.load_once(data)
-    check_pictures(state, out, data, len(images))
+    run.check_pictures(state, out, data, len(images))
     out.mkdir(parents=True, exist_ok=True)
     network = build(config.network, config.options)
-    network.load_state_dict(initial_weights(teacher_folder, config))
+    network.load_state_dict(run.initial_weights(teacher_folder, config))
     network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = torch.optim.AdamW(
         network.parameters(), config.learning_rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True
@@ -178,19 +166,19 @@ def distill(
     if before_folder is not None:
         earlier = Pipeline.from_pretrained(before_folder, device)
         before = Denoiser(earlier.network, config.schedule, earlier.config.prediction, dtype=earlier.dtype)
-    rows = read_log(out / LOG, seen)
+    rows = run.read_log(out / run.LOG, seen)
 
     def save() -> None:
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state |= {"pictures": len(images)}
-        write(out, config, data, state, rows)
+        run.write(out, config, data, state, rows)
 
     pool: deque[Example] = deque(maxlen=POOL)
     losses: dict[int, list[float]] = {t: [] for t, _ in calls(config)}
     since, last_save = (seen, time.monotonic()), time.monotonic()
-    with stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
+    with run.stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
         while seen < config.images:
-            random = generator(config.seed, seen)
+            random = run.generator(config.seed, seen)
             if seen // config.batch % LESSONS == 0 or not pool:
                 network.eval()
                 index = torch.randint(len(images), (config.batch,), generator=random)
@@ -207,13 +195,13 @@ def distill(
             weight = config.schedule.snr(t).clamp_min(1).to(answer)  # truncated SNR, Salimans and Ho 2022, section 4
             error = (answer - goal).square().mean((1, 2, 3))
             for group in optimizer.param_groups:
-                group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
+                group["lr"] = config.learning_rate * run.learning_rate_factor(config, seen)
             optimizer.zero_grad()
             (weight * error).mean().backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), config.clip)
             optimizer.step()
             seen += config.batch
-            update_average(ema, network, config, seen)
+            run.update_average(ema, network, config, seen)
 
             for step, value in zip(t.tolist(), error.tolist(), strict=True):
                 losses[step].append(value)
@@ -233,7 +221,6 @@ def distill(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = parser_of(__doc__.splitlines()[0], DISTILLED)
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to learn from")
     parser.add_argument("--before", type=Path, help="the student of the earlier calls, to begin where it comes to")

@@ -34,7 +34,6 @@ DENOISING_SCENE = ["red sphere", "cyan cylinder", "cyan cube"]
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--spec", required=True, action="append", help="a file of label lists; may be given repeatedly")

@@ -98,7 +98,6 @@ def _sheet(pictures: Tensor, titles: Sequence[str], columns: int, path: Path, he
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Draw the documentation's pictures.")
     parser.add_argument("--checkpoint", default="checkpoints/default")
     parser.add_argument("--evaluator", default="checkpoints/evaluator")

@@ -51,7 +51,6 @@ def fit(scenes: Sequence[Scene], truth: Tensor, start: Bounce = BOUNCE, rounds: 
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--scenes", type=Path, required=True, help="a scenes.json")
     parser.add_argument("--frames", type=Path, required=True, help="folder of its path-traced pictures, 4:3")

@@ -50,7 +50,6 @@ def join(folders: Sequence[Path]) -> tuple[Staged, checkpoint.ModelConfig]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("checkpoints", nargs="+", type=Path, help="the networks' folders")
     parser.add_argument("--out", required=True, type=Path, help="folder of the joined model")

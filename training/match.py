@@ -35,21 +35,9 @@ from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
 from ddpm.schedule import NoiseSchedule
 from training.distill import calls, onward, step
-from training.loop import dataset
+from training.loop import dataset, run
 from training.loop.command import config_of, parser_of
 from training.loop.presets import MATCHED, TrainConfig
-from training.loop.run import (
-    LOG,
-    check_pictures,
-    generator,
-    initial_weights,
-    learning_rate_factor,
-    read_log,
-    saved,
-    stop_on_signals,
-    update_average,
-    write,
-)
 
 GUIDANCE = 3.0  # the teacher's
 RATIO = 3  # batches that the fake network learns for one of the student
@@ -147,7 +135,7 @@ def match(
     `resume` is False, or holds another config.
     """
     started = time.monotonic()
-    state = saved(out, config, resume)
+    state = run.saved(out, config, resume)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     dtype = torch.bfloat16 if has_native_bf16(device) else torch.float32
 
@@ -159,7 +147,7 @@ def match(
 
     def learner(folder: Path, covering: bool) -> tuple[nn.Module, Denoiser]:
         network = build(config.network, config.options)
-        network.load_state_dict(initial_weights(folder, config, covering))
+        network.load_state_dict(run.initial_weights(folder, config, covering))
         network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return network, Denoiser(network, config.schedule, config.prediction, dtype=dtype, clip=False)
 
@@ -169,7 +157,7 @@ def match(
     teacher = loaded(teacher_folder, GUIDANCE)
     before = loaded(before_folder, 1.0) if before_folder else None
     images, conditions = dataset.load_once(data)
-    check_pictures(state, out, data, len(images))
+    run.check_pictures(state, out, data, len(images))
     network, student = learner(student_folder, covering=True)
     other, fake = learner(teacher_folder, covering=False)
     optimizer, fake_optimizer = optimizer_of(network, config.learning_rate), optimizer_of(other, FAKE_RATE)
@@ -183,13 +171,13 @@ def match(
         fake_optimizer.load_state_dict(state["fake_optimizer"])
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     clipped = replace(student, clip=True)
-    rows = read_log(out / LOG, seen)
+    rows = run.read_log(out / run.LOG, seen)
 
     def save() -> None:
         state = {"network": network.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
         state |= {"fake": other.state_dict(), "fake_optimizer": fake_optimizer.state_dict()}
         state |= {"pictures": len(images)}
-        write(out, config, data, state, rows)
+        run.write(out, config, data, state, rows)
 
     def learn(what: nn.Module, its: torch.optim.Optimizer, loss: Tensor) -> None:
         its.zero_grad()
@@ -203,9 +191,9 @@ def match(
     moves: list[float] = []
     alone = RECENT if seen else FIRST  # batches before the student goes on: a resumed run has no recent ones
     since, last_save = (seen, time.monotonic()), time.monotonic()
-    with stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
+    with run.stop_on_signals() as stop, tqdm(total=config.images, initial=seen, unit="image", mininterval=5) as bar:
         while seen < config.images:
-            random = generator(config.seed + (alone > 0), seen + alone)
+            random = run.generator(config.seed + (alone > 0), seen + alone)
 
             def noise(random: torch.Generator = random) -> Tensor:
                 return torch.randn((config.batch, *images.shape[1:]), generator=random).to(device)
@@ -224,10 +212,10 @@ def match(
             if ready:
                 move = direction(teacher, fake, drawn, x0.detach(), timesteps(drawn, until, random), noise())
                 for group in optimizer.param_groups:
-                    group["lr"] = config.learning_rate * learning_rate_factor(config, seen)
+                    group["lr"] = config.learning_rate * run.learning_rate_factor(config, seen)
                 learn(network, optimizer, (x0 - (x0.detach() + move)).square().mean() / 2)
                 moves.append(move.square().mean().item())
-                update_average(ema, network, config, seen)
+                run.update_average(ema, network, config, seen)
             for _ in range(RATIO):
                 some = recent[int(torch.randint(len(recent), (1,), generator=random))]
                 loss = fake_loss(fake, some, timesteps(some, until, random), noise())
@@ -258,7 +246,6 @@ def mean(values: list[float]) -> float:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = parser_of(__doc__.splitlines()[0], MATCHED)
     parser.add_argument("--teacher", type=Path, default=Path("checkpoints/default"), help="the model to be like")
     parser.add_argument("--student", type=Path, required=True, help="the network to begin with")

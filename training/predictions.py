@@ -61,7 +61,6 @@ def draw(counts: Tensor, count: int, seed: int) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--data", required=True, help="a rendered folder")

@@ -189,7 +189,6 @@ def _refusal(planned: Space, error: HfHubHTTPError) -> str:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--space", required=True, metavar="OWNER/NAME", help="the Space to create or update")
     kind = parser.add_mutually_exclusive_group()

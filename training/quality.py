@@ -95,7 +95,6 @@ def plot(rows: list[dict[str, Any]], default: Settings) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", default="checkpoints/default", help="the model's folder")
     parser.add_argument("--evaluator", default="checkpoints/evaluator", help="its folder")

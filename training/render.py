@@ -128,7 +128,6 @@ def write_dataset(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the workers are to be ended, see below
     parser = argparse.ArgumentParser(description="Render scenes of colored shapes, 64x64, with their labels.")
     source = parser.add_mutually_exclusive_group(required=True)

@@ -38,7 +38,6 @@ def draw_pairs(kind: str, seed: int) -> list[list[str]]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description="Draw random label sets for measuring.")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--counts", type=int, nargs="+", choices=range(MAX_OBJECTS + 1), default=[1, 2, 3])

@@ -181,7 +181,6 @@ def sheet(out: Path, rows: list[str]) -> Figure:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="training pictures, as for training.train")
     parser.add_argument("--fresh", required=True, help="pictures like these, but never trained on")

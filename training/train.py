@@ -29,26 +29,12 @@ from ddpm.networks import build
 from ddpm.networks.unet import LabelAttention, ResidualBlock
 from ddpm.pipeline import Pipeline
 from ddpm.precision import has_native_bf16
-from training.loop import dataset, sample_sheet
+from training.loop import dataset, run, sample_sheet
 from training.loop.command import config_of, parser_of
 from training.loop.layout import WithLayout, pixel_weights
 from training.loop.optimizer import optimizer_of, peaks
 from training.loop.pairs import without_held_out
 from training.loop.presets import PRESETS, TrainConfig
-from training.loop.run import (
-    LOG,
-    averaged,
-    check_pictures,
-    generator,
-    initial_weights,
-    learning_rate_factor,
-    model_config,
-    read_log,
-    saved,
-    stop_on_signals,
-    update_average,
-    write,
-)
 from training.loop.teacher import teacher_of
 
 LOG_EVERY = 200  # steps
@@ -83,17 +69,17 @@ def train(
     device, rank, world = accelerator.device, accelerator.process_index, accelerator.num_processes
     if config.batch % world:
         raise ValueError(f"a batch of {config.batch} cannot be shared by {world} processes")
-    state = saved(out, config, resume)
+    state = run.saved(out, config, resume)
 
     images, conditions = dataset.load_once(data)
     kept = without_held_out(conditions) if config.hold_out else torch.ones(len(images), dtype=torch.bool)
-    check_pictures(state, out, data, int(kept.sum()))
+    run.check_pictures(state, out, data, int(kept.sum()))
     layouts = dataset.load_layouts(data, len(images))[kept].to(device) if config.layout or config.focus else None
     images, conditions = images[kept].to(device), conditions[kept].to(device)
     torch.manual_seed(config.seed)
     network = build(config.network, config.options)
     if init is not None:
-        network.load_state_dict(initial_weights(init, config))
+        network.load_state_dict(run.initial_weights(init, config))
     predict = None
     if config.taught:
         if teacher is None:
@@ -115,13 +101,13 @@ def train(
         ema, seen = {key: value.to(device) for key, value in state["ema"].items()}, state["seen"]
     model = accelerator.prepare(learner)
     model.train()
-    rows = read_log(out / LOG, seen)
+    rows = run.read_log(out / run.LOG, seen)
 
     def save() -> None:
         if accelerator.is_main_process:
             state = {"network": learner.state_dict(), "optimizer": optimizer.state_dict(), "ema": ema, "seen": seen}
             state |= {"pictures": len(images), "losses": losses, "logged": logged}
-            write(out, config, data, state, rows)
+            run.write(out, config, data, state, rows)
 
     last_save = last_sheet = time.monotonic()
     since = seen, time.monotonic()
@@ -129,10 +115,10 @@ def train(
     if state and "losses" in state:
         losses, logged = state["losses"].to(device), state["logged"]
     bar = tqdm(total=config.images, initial=seen, unit="image", disable=not accelerator.is_main_process, mininterval=5)
-    with stop_on_signals() as stop:
+    with run.stop_on_signals() as stop:
         while seen < config.images:
             # 1. A batch: data order, timesteps, noise and label dropout all follow from the seed and the images seen.
-            random = generator(config.seed, seen)
+            random = run.generator(config.seed, seen)
             index = batch_indices(config.seed, seen, config.batch, len(images)).to(device)
             t = draw_timesteps(config, random)
             drop = torch.rand((config.batch, 1), generator=random) < config.dropout
@@ -163,13 +149,13 @@ def train(
 
             # 3. One step of the optimizer and of the average.
             for group, peak in zip(optimizer.param_groups, peaks(config), strict=True):
-                group["lr"] = peak * learning_rate_factor(config, seen)
+                group["lr"] = peak * run.learning_rate_factor(config, seen)
             accelerator.backward(loss)
             accelerator.clip_grad_norm_(model.parameters(), config.clip)
             optimizer.step()
             optimizer.zero_grad()
             seen += config.batch
-            update_average(ema, network, config, seen)
+            run.update_average(ema, network, config, seen)
 
             # 4. What people see, and what is kept.
             losses += parts.detach()
@@ -184,7 +170,7 @@ def train(
                 losses, logged, since = torch.zeros_like(losses), seen, (seen, time.monotonic())
             if time.monotonic() - last_sheet > SAMPLE_EVERY and accelerator.is_main_process:
                 last_sheet = time.monotonic()
-                pipe = Pipeline(averaged(config, ema), model_config(config, seen, data), device)
+                pipe = Pipeline(run.averaged(config, ema), run.model_config(config, seen, data), device)
                 sheet = out / "samples" / f"{seen:08d}.png"
                 if config.until < 1:
                     start = int(config.until * config.schedule.steps)
@@ -212,7 +198,7 @@ def batch_indices(seed: int, seen: int, batch: int, count: int) -> Tensor:
 
 @lru_cache(maxsize=2)
 def _epoch_order(seed: int, epoch: int, count: int) -> Tensor:
-    return torch.randperm(count, generator=generator(seed, -1 - epoch))
+    return torch.randperm(count, generator=run.generator(seed, -1 - epoch))
 
 
 def draw_timesteps(config: TrainConfig, random: torch.Generator) -> Tensor:
@@ -234,7 +220,6 @@ def timestep_weights(config: TrainConfig, t: Tensor) -> Tensor:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = parser_of("Train a network on labelled pictures.", PRESETS, "default")
     parser.add_argument("--init", type=Path, help="a checkpoint of the same network to begin a new run with")
     parser.add_argument(

@@ -108,7 +108,6 @@ def save(folder: Path, network: nn.Module, config: EvaluatorConfig, counter: Cou
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Command line: see the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument(
         "--data", required=True, action="append", help="a rendered folder, or iclevr:FOLDER; may be given repeatedly"

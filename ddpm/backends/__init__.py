@@ -1,4 +1,4 @@
-"""How a network is run: eager torch, or a backend that has shown to give what eager gives, and sooner.
+"""How a network is run: eager torch, or a backend that has been shown to give the same, faster.
 
 A backend is `prepare(network, dtype) -> run`, for a network on its device; who calls it does not know which it is.
 """

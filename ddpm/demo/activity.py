@@ -70,7 +70,7 @@ def described(component: gr.components.Component) -> dict[str, Any]:
 
 
 def waiting(wait: Wait) -> View:
-    """Say where a run stands that waits."""
+    """Say where a waiting run stands."""
     return {"state": "waiting", "ahead": wait.ahead, "left": max(1, round(wait.seconds))}
 
 

@@ -67,7 +67,5 @@ def is_seed(seed: Any) -> bool:
     return isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_PAGE_SEED
 
 
-def check_seed(seed: Any) -> None:
-    """Raise ValueError for anything but a seed that a browser can hold."""
-    if not is_seed(seed):
-        raise ValueError(f"seed must be a whole number from 0 to {MAX_PAGE_SEED}, not {brief(seed)}")
+check_seed = whole("seed", 0, MAX_PAGE_SEED)
+"""The check of a seed that a browser can hold."""

@@ -71,25 +71,6 @@ class Pictures:
 
 
 @dataclass(frozen=True, eq=False)
-class Redrawn:
-    """A picture that is noised and denoised again, after `index` of `total` steps.
-
-    before, noised, after: float32 (3, 64, 64). start: the timestep that the noise reaches. While the picture is still
-    being drawn for the first time, the index is 0 and there is nothing else than what `before` is to become.
-    verdict_before: by the labels it was drawn with; verdict_after: by the new ones, once it is finished.
-    """
-
-    index: int
-    total: int
-    start: int
-    before: Tensor
-    noised: Tensor | None = None
-    after: Tensor | None = None
-    verdict_before: Verdict | None = None
-    verdict_after: Verdict | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Edited:
     """A step of an edit. place: (1, 64, 64), 1 where the picture may change. verdict: by the new labels, at the end."""
 
@@ -180,10 +161,11 @@ def redraw_picture(
     percent: float,
     new_scene: Sequence[str],
     noise_seed: int,
-) -> Iterator[Redrawn]:
+) -> tuple[int, Tensor, Tensor]:
     """Draw a picture, noise it `percent` (1..100) of the way to pure noise, and denoise it under the new scene.
 
-    noise_seed: names the new noise. Raises ValueError or LabelError before the first step.
+    noise_seed: names the new noise. Returns the timestep that the noise reaches and the pictures before and after,
+    (1, 3, 64, 64). Raises ValueError, LabelError.
     """
     scene, new_scene = requested(scene), requested(new_scene)
     check_seed(seed)
@@ -192,28 +174,9 @@ def redraw_picture(
         raise ValueError(f"the way back must be a number from 1 to 100 percent, not {brief(percent)}")
     check_work(2 * settings.steps)
     start = max(1, round(studio.pipeline.config.schedule.steps * percent / 100))
-    return _redrawn(studio, scene, seed, settings, start, new_scene, noise_seed)
-
-
-def _redrawn(
-    studio: Studio,
-    scene: tuple[str, ...],
-    seed: int,
-    settings: Settings,
-    start: int,
-    new_scene: tuple[str, ...],
-    noise_seed: int,
-) -> Iterator[Redrawn]:
-    for step in studio.drawing(scene, seed, settings):
-        yield Redrawn(0, settings.steps, start, step.x0[0])
-    before = studio.trajectory(scene, seed, settings).x0[-1]  # (1, 3, 64, 64)
-    verdict_before = verdict(scene, studio.look(before)[0])
-    for step in redraw(studio.pipeline, before, new_scene, start, noise_seed, settings):
-        if step.index == 1:
-            noised = step.x[0]
-        done = step.index == step.total
-        verdict_after = verdict(new_scene, studio.look(step.x0)[0]) if done else None
-        yield Redrawn(step.index, step.total, start, before[0], noised, step.x0[0], verdict_before, verdict_after)
+    before = studio.trajectory(scene, seed, settings).x0[-1]
+    *_, last = redraw(studio.pipeline, before, new_scene, start, noise_seed, settings)
+    return start, before, last.x0
 
 
 def edit_picture(

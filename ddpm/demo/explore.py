@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import base64
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import gradio as gr
-from torch import Tensor
 
 from ddpm.demo.activity import waiting
 from ddpm.demo.adapter.page import View
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Pictures
+from ddpm.demo.frames import rgb
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.texts import text
 from ddpm.labels import LABELS, MAX_OBJECTS
-from ddpm.trajectory import to_uint8
 
 LOOKS = 8
 """A run shows itself about so often while it denoises."""
@@ -52,15 +50,15 @@ def now_and_then(run: Iterator[Any]) -> Iterator[Any]:
         if isinstance(state, Wait):
             yield state
             continue
-        look = state.index in (1, state.total) or (state.index and state.index % -(-state.total // LOOKS) == 0)
+        look = state.index in (1, state.total) or state.index % -(-state.total // LOOKS) == 0
         if look or time.monotonic() >= due:
-            passed = state if look or not state.index else passed
+            passed = state if look else passed
             yield passed
             due = time.monotonic() + REST
 
 
 def pictures_view(pictures: Pictures | Wait) -> View:
-    """Describe pictures in the making for the browser, or where they stand that wait."""
+    """Describe pictures in the making for the browser, or where a waiting run stands."""
     if isinstance(pictures, Wait):
         return waiting(pictures)
     done = pictures.index == pictures.total
@@ -69,12 +67,7 @@ def pictures_view(pictures: Pictures | Wait) -> View:
         "index": pictures.index,
         "total": pictures.total,
         "count": len(pictures.images),
-        "pictures": encode(pictures.images),
+        "pictures": rgb(pictures.images),
         "seeds": list(pictures.seeds),
         "verdicts": list(pictures.verdicts),
     }
-
-
-def encode(images: Tensor) -> str:
-    """Images (..., 3, 64, 64) as base64 of uint8 RGB."""
-    return base64.b64encode(to_uint8(images).tobytes()).decode("ascii")

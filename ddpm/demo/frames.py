@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ddpm.samplers import Step
 from ddpm.schedule import NoiseSchedule
+from ddpm.trajectory import to_uint8
 
 SHOWN = 100  # longer runs are thinned to about so many frames
 PAUSE = 0.12  # seconds between two chunks: quick for the eye, and little work beside the sampling
@@ -32,11 +33,19 @@ def chunk(steps: Sequence[Step], schedule: NoiseSchedule, image: int = 0) -> dic
         "t": timesteps.tolist(),
         "noise": (1 - schedule.alpha_bar[timesteps]).tolist(),
         "logSnr": schedule.log_snr(timesteps).tolist(),
-        "x": _rgb([step.x[image] for step in steps], 1.0),
-        "x0": _rgb([step.x0[image] for step in steps], 1.0),
-        "eps": _rgb([step.eps[image] for step in steps], EPS_RANGE),
+        "x": rgb(torch.stack([step.x[image] for step in steps])),
+        "x0": rgb(torch.stack([step.x0[image] for step in steps])),
+        "eps": rgb(torch.stack([step.eps[image] for step in steps]), EPS_RANGE),
         "pull": gray(torch.stack(pulls).abs().mean(1) / PULL_RANGE) if pulls else None,
     }
+
+
+def bare(steps: Sequence[Step], schedule: NoiseSchedule) -> list[dict[str, Any]]:
+    """Describe steps as `chunk` does, without eps and pull, which the stage alone shows; empty for no steps."""
+    if not steps:
+        return []
+    whole = chunk(steps, schedule)
+    return [{key: value for key, value in whole.items() if key not in ("eps", "pull")}]
 
 
 def shown(total: int) -> list[int]:
@@ -65,21 +74,12 @@ def chunks(steps: Iterable[Step], pause: float = PAUSE) -> Iterator[list[Step]]:
             due = time.monotonic() + pause
 
 
-def rgb(image: Tensor) -> str:
-    """Encode one image (3, 64, 64) in [-1, 1], clipped, as base64 of uint8 RGB."""
-    return _rgb([image], 1.0)
+def rgb(images: Tensor, most: float = 1.0) -> str:
+    """Encode images (..., 3, 64, 64) in [-most, most], clipped, as base64 of uint8 RGB."""
+    return base64.b64encode(to_uint8(images / most).tobytes()).decode("ascii")
 
 
 def gray(shares: Tensor) -> str:
     """Encode values (..., 64, 64) in 0..1 as base64 of uint8."""
-    return _bytes(shares * 255)
-
-
-def _rgb(images: Sequence[Tensor], most: float) -> str:
-    """Encode images (3, 64, 64) in [-most, most], channels last."""
-    return _bytes((torch.stack(list(images)).permute(0, 2, 3, 1) / most + 1) * 127.5)
-
-
-def _bytes(values: Tensor) -> str:
-    data = values.clamp(0, 255).round().to("cpu", torch.uint8).numpy().tobytes()
+    data = (shares * 255).clamp(0, 255).round().to("cpu", torch.uint8).numpy().tobytes()
     return base64.b64encode(data).decode("ascii")

@@ -32,8 +32,8 @@ class Models:
     """Pipelines by name, each loaded when it is first asked for, and then kept.
 
     own: the page's model, which comes first, under the name in its config. folder: holds a folder for each bundled
-    model, None for no others; the one that is the page's own is not offered twice, and another of its name is called
-    "NAME (bundled)". What cannot be read is left out, with a line in the log.
+    model, None if there are none; the one that is the page's own is not offered twice, and another of its name is
+    called "NAME (bundled)". What cannot be read is left out, with a line in the log.
     """
 
     def __init__(

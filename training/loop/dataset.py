@@ -29,7 +29,7 @@ class DatasetError(ValueError):
 def load(source: str | Path) -> tuple[Tensor, Tensor]:
     """Images uint8 (N, 3, 64, 64) and multi-hot labels float32 (N, 24) of "FOLDER" or "iclevr:FOLDER".
 
-    A label that stands twice is 1, as one that stands once: see `load_counts`.
+    A label that stands twice still counts as 1: see `load_counts`.
     Raises DatasetError, or LabelError from the label file, naming file and entry.
     """
     images, counts = load_counts(source)

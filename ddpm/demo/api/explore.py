@@ -211,14 +211,13 @@ class Experiments:
         """
         settings = self.studio.pipeline.settings(sampler, steps, guidance)
         old, new = check(labels), check(new_labels)
-        last = _last(experiments.redraw_picture(self.studio, old, seed, settings, percent, new, noise_seed))
-        assert last.after is not None and last.verdict_before is not None and last.verdict_after is not None
+        start, *pictures = experiments.redraw_picture(self.studio, old, seed, settings, percent, new, noise_seed)
         before, after = (
-            picture_file(self.owner, to_picture(x0), name)
-            for x0, name in ((last.before, "before.png"), (last.after, "after.png"))
+            picture_file(self.owner, to_picture(x0[0]), name)
+            for x0, name in zip(pictures, ("before.png", "after.png"), strict=True)
         )
-        sight = Redrawing(start=last.start, before=rounded(last.verdict_before), after=rounded(last.verdict_after))
-        return before, after, sight
+        seen = [verdict(scene, self.studio.look(x0)[0]) for x0, scene in zip(pictures, (old, new), strict=True)]
+        return before, after, Redrawing(start=start, before=rounded(seen[0]), after=rounded(seen[1]))
 
     def edit(
         self,

@@ -18,7 +18,7 @@ from ddpm.demo.adapter.page import View, ask, part, refusal
 from ddpm.demo.checks import MAX_PAGE_SEED
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import Side, compare_runs
-from ddpm.demo.frames import PAUSE, chunk, shown
+from ddpm.demo.frames import PAUSE, bare, shown
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.models import Models
 from ddpm.demo.picker.picker import SPREAD
@@ -29,7 +29,6 @@ from ddpm.labels import check
 from ddpm.samplers import Step
 
 SIDES = ("A", "B")
-SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
 Half = dict[str, Any]
 """What one side of a ready comparison changes in the page's model and that model's own settings."""
@@ -175,12 +174,8 @@ def _news(view: View, models: Models, sides: Sequence[Side], gathered: list[list
     """Return the view with what was gathered since the last one, which is let go."""
     halves = []
     for side, half, steps in zip(sides, view["sides"], gathered, strict=True):
-        chunks = []
-        if steps:
-            all_keys = chunk(steps, models.get(side.model).config.schedule)
-            chunks = [{key: all_keys[key] for key in SHOWN_KEYS}]
-            steps.clear()
-        halves.append({**half, "chunks": chunks})
+        halves.append({**half, "chunks": bare(steps, models.get(side.model).config.schedule)})
+        steps.clear()
     return {**view, "sides": halves}
 
 

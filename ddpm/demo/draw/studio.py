@@ -18,7 +18,7 @@ from ddpm.anatomy import Anatomy, take_apart
 from ddpm.counting import Look
 from ddpm.demo import frames
 from ddpm.demo.activity import waiting
-from ddpm.demo.checks import check_seed, judged, requested, whole
+from ddpm.demo.checks import check_seed, requested, whole
 from ddpm.demo.draw import stage
 from ddpm.demo.draw.remembered import About, Remembered
 from ddpm.demo.hosting.limits import MAX_WORK, Room, check_work
@@ -165,28 +165,14 @@ class Studio:
         about = About(check(scene), seed, settings, self.models.other(model))
         count = settings.steps if until is None else until
         while (known := self.remembered.get(about, count)) is None:
-            for _ in self.drawing(scene, seed, settings, model, count):
-                pass
-        return known.until(count)
-
-    def drawing(
-        self,
-        scene: Sequence[str],
-        seed: int,
-        settings: Settings,
-        model: str | None = None,
-        until: int | None = None,
-    ) -> Iterator[Step]:
-        """Draw a run for `trajectory`, and yield its steps meanwhile; none where it is one of the last few."""
-        about = About(check(scene), seed, settings, self.models.other(model))
-        count = settings.steps if until is None else until
-        if self.remembered.get(about, count) is None:
             check_work(settings.steps)
             with self.room.taken(settings.steps) as waits:
                 for _ in waits:
                     pass
                 with self.remembered.keeping(about, _stream(self.models.get(model), about)) as kept:
-                    yield from islice(kept, count)
+                    for _ in islice(kept, count):
+                        pass
+        return known.until(count)
 
     def where(
         self,
@@ -221,27 +207,6 @@ class Studio:
         step = take_apart(pipeline, run, index)
         shown = {name: None if picture is None else frames.rgb(picture) for name, picture in pictures_of(step).items()}
         return {"t": step.t, "s": step.s, "guidance": guidance, "mix": step.mix and asdict(step.mix), **shown}
-
-    def validate(
-        self,
-        labels: Any,
-        seed: Any,
-        sampler: Any = None,
-        steps: Any = None,
-        guidance: Any = None,
-        model: Any = None,
-    ) -> list[dict[str, Any]]:
-        """Judge each argument of `run`, with a message for people where it will not do. None means the model's own."""
-        known = judged(self.models.other, model)
-        settings = self.models.get(model if known["is_valid"] else None).settings
-        return [
-            judged(requested, labels),
-            judged(check_seed, seed),
-            judged(lambda name: settings(sampler=name), sampler),
-            judged(lambda number: settings(steps=number), steps),
-            judged(lambda number: settings(guidance=number), guidance),
-            known,
-        ]
 
     def _new_id(self) -> int:
         """Return a number for a run, larger than all before, also those of an earlier start of this program."""

@@ -19,14 +19,12 @@ from ddpm.demo.adapter.page import View, asset, endpoint, part, refusing
 from ddpm.demo.checks import requested
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.experiments import edit_picture
-from ddpm.demo.frames import PAUSE, chunk, gray, shown
+from ddpm.demo.frames import PAUSE, bare, gray, shown
 from ddpm.demo.hosting.limits import Wait
 from ddpm.demo.picker.settings import Configs, suiting
 from ddpm.editing import object_places
 from ddpm.samplers import Step
 from ddpm.settings import Settings
-
-SHOWN_KEYS = ("index", "t", "noise", "logSnr", "x", "x0")
 
 
 def edit_tab(studio: Studio, seed: gr.Number, settings: Mapping[str, gr.components.Component]) -> Screen:
@@ -100,12 +98,11 @@ def edit_views(
             gathered.append(step)
         if not done and time.monotonic() < due:
             continue
-        frames = chunk(gathered, schedule) if gathered else {}
         view |= {"total": step.total, "place": gray(edited.place), "verdict": edited.verdict}
         yield {
             **view,
             "state": "done" if done else "running",
-            "chunks": [{key: frames[key] for key in SHOWN_KEYS}] if gathered else [],
+            "chunks": bare(gathered, schedule),
         }
         gathered.clear()
         due = time.monotonic() + PAUSE

@@ -106,7 +106,7 @@ def leaving(demo: gr.Blocks) -> Callable[[], None]:
 
 @dataclass(frozen=True)
 class Wait:
-    """Where a run stands that waits: how many are before it, and about how many seconds it still has to wait."""
+    """Where a waiting run stands: how many are before it, and about how many seconds it still has to wait."""
 
     ahead: int
     seconds: float

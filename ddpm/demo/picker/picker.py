@@ -22,11 +22,11 @@ def shape_rows(ticked: Sequence[str]) -> list[gr.CheckboxGroup]:
     return [
         gr.CheckboxGroup(
             [(text(f"label.{color}"), f"{color} {shape}") for color in COLORS],
-            value=of_shape,
+            value=[label for label in ticked if label.endswith(f" {shape}")],
             label=text(f"picker.{shape}"),
             elem_classes=["shape-row", shape],
         )
-        for shape, of_shape in zip(SHAPES, _by_shape(ticked), strict=True)
+        for shape in SHAPES
     ]
 
 
@@ -65,7 +65,3 @@ CLEAR = f"() => {json.dumps([[] for _ in SHAPES])}"
 def _example_button(labels: Sequence[str]) -> str:
     objects = "".join(f'<span class="object {label}"></span>' for label in labels)
     return f'<button type="button" data-value="{escape(json.dumps(labels))}">{objects}</button>'
-
-
-def _by_shape(labels: Sequence[str]) -> list[list[str]]:
-    return [[label for label in labels if label.endswith(f" {shape}")] for shape in SHAPES]

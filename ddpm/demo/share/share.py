@@ -11,10 +11,11 @@ import gradio as gr
 from ddpm.checkpoint import ModelConfig
 from ddpm.demo.activity import Screen, described, value_button
 from ddpm.demo.adapter.page import LINK_KEYS, MAIN, ask, asset, endpoint, part
+from ddpm.demo.checks import check_seed, one_of, requested
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.models import STUDENT
 from ddpm.demo.picker.settings import Configs
-from ddpm.demo.share.files import FORMATS, File, run_file
+from ddpm.demo.share.files import FORMATS, File, Format, run_file
 from ddpm.demo.texts import element
 from ddpm.labels import LABELS, MAX_OBJECTS
 from ddpm.settings import Settings
@@ -131,16 +132,14 @@ def connect(
         steps: int,
         guidance: float,
         model: str | None,
-        format: str,
+        format: Format,
         captions: bool = False,
         until: int | None = None,
     ) -> File:
-        checks = studio.validate(labels, seed, sampler, steps, guidance, model)
-        problems = [check["message"] for check in checks if not check["is_valid"]]
-        if problems or format not in FORMATS:
-            raise gr.Error(" ".join(problems) or "There is no such format.")
+        one_of("format", FORMATS)(format)
+        check_seed(seed)
         settings = studio.models.get(model).settings(sampler, steps, guidance)
-        run = studio.trajectory(labels, seed, settings, model, until)
+        run = studio.trajectory(requested(labels), seed, settings, model, until)
         return run_file(row, run, format, captions)
 
     endpoint("save", save)

@@ -102,19 +102,11 @@ def _key(value: Any) -> str | None:
     return key
 
 
-def _words(value: Any) -> str:
-    key = _key(value)
-    return escape(TEXTS[LANGUAGES[0]][key] if key else str(value))
-
-
 def _filled(value: Any, attributes: str = "") -> str:
     """The rest of an element that shows these words, without its end."""
     key = _key(value)
-    return f"{attributes}{_marked(key)}>{_words(value)}"
-
-
-def _marked(key: str | None) -> str:
-    return f' data-text="{key}"' if key else ""
+    named = f' data-text="{key}"' if key else ""
+    return f"{attributes}{named}>{escape(TEXTS[LANGUAGES[0]][key] if key else str(value))}"
 
 
 def _span(value: Any, attributes: str = "") -> str:
