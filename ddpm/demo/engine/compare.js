@@ -2,8 +2,6 @@
 import { steps } from "./runs.js";
 import { chunk, clock, inOrder, shown, verdict } from "./views.js";
 
-const PAUSE = 120; // ms between two views
-
 export async function* compare({ facts, model, judge }, labels, seed, ...inputs) {
   const [ownLabels, ownSeed] = inputs.slice(8); // of side B
   const halves = [
@@ -25,7 +23,7 @@ export async function* compare({ facts, model, judge }, labels, seed, ...inputs)
     return;
   }
   const run = Date.now();
-  const due = clock(PAUSE);
+  const due = clock();
   const several = Object.keys(facts.models).length > 1;
   for (const side of sides) {
     const { name, T, settings } = side;

@@ -2,14 +2,13 @@
 import { denoiser, encode } from "./denoiser.js";
 import { file } from "./files.js";
 import { brownian } from "./noise.js";
-import { gray, one, PIXELS, rgb, SIDE } from "./pictures.js";
+import { gray, one, PIXELS, PLANE, rgb } from "./pictures.js";
 import { floats, keeping, steps, trajectory } from "./runs.js";
 import { MIXINGS } from "./samplers.js";
 import { snr, spread, timesteps } from "./schedule.js";
 import { chunk, clock, inOrder, logSnr, repeated, shown } from "./views.js";
 
 const EXAMPLE = new URL("../../example.json", import.meta.url);
-const PAUSE = 120; // ms between two views
 const GLANCE_PAUSE = 250; // ms between two looks of the evaluator at a run on its way
 
 export async function* example() {
@@ -26,7 +25,7 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   const range = [ts[0], ts.at(-1)].map((t) => logSnr(alphaBar[t]));
   const begun = performance.now();
   const about = { run: Date.now(), labels: scene, seed, ...settings, model: drawing.other, frames: wanted.size };
-  const due = clock(PAUSE);
+  const due = clock();
   const glance = clock(GLANCE_PAUSE, begun + GLANCE_PAUSE);
   const frames = [];
   const seen = new Set(); // the frames that the evaluator has looked at
@@ -47,12 +46,8 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
     return [k, p];
   }
 
-  for await (const step of keeping(steps(drawing, facts.labels, [scene], seed, settings), [
-    scene,
-    seed,
-    settings,
-    drawing.other,
-  ])) {
+  const run = steps(drawing, facts.labels, [scene], seed, settings);
+  for await (const step of keeping(run, [scene, seed, settings, drawing.other])) {
     if (!wanted.has(step.index)) continue;
     gathered.push(step);
     frames.push(step.x0);
@@ -66,22 +61,25 @@ export async function* draw({ facts, model, judge }, labels, seed, sampler, coun
   if (rest.length) yield view("done", rest);
 }
 
-// The steps of a run, all or the first few; one of the last few runs or drawn anew.
-async function drawn(drawing, facts, scene, seed, settings, until = settings.steps) {
+// A run that was asked for: its model, scene, settings and steps, all or the first few. One of the last few runs, or
+// drawn anew.
+async function drawn({ facts, model }, labels, seed, sampler, count, guidance, name, until = count) {
+  const drawing = await model(name);
+  const scene = inOrder(labels, facts);
+  const settings = { sampler, steps: count, guidance };
   const again = () => steps(drawing, facts.labels, [scene], seed, settings);
-  return trajectory([scene, seed, settings, drawing.other], again, until);
+  const run = await trajectory([scene, seed, settings, drawing.other], again, until);
+  return { drawing, scene, settings, run };
 }
 
 // Where each requested label acted: see ddpm/influence.py.
-export async function* where({ facts, model }, labels, seed, sampler, count, guidance, name) {
-  const drawing = await model(name);
-  const scene = inOrder(labels, facts);
-  const run = await drawn(drawing, facts, scene, seed, { sampler, steps: count, guidance });
+export async function* where(studio, ...asked) {
+  const { facts } = studio;
+  const { drawing, scene, run } = await drawn(studio, ...asked);
   const scenes = [scene, ...scene.map((name) => scene.filter((other) => other !== name))];
   const conditions = scenes.map((some) => encode(some, facts.labels));
   const denoise = denoiser(drawing, conditions);
-  const plane = SIDE * SIDE;
-  const sums = scene.map(() => new Float32Array(plane));
+  const sums = scene.map(() => new Float32Array(PLANE));
   const shares = run.map(({ t }) => drawing.alphaBar[t]);
   const chosen = telling(shares, facts.influence);
   for (const i of chosen) {
@@ -89,7 +87,7 @@ export async function* where({ facts, model }, labels, seed, sampler, count, gui
     const all = one(x0, 0);
     sums.forEach((sum, k) => {
       one(x0, k + 1).forEach((value, at) => {
-        sum[at % plane] += (value - all[at]) ** 2 / 3;
+        sum[at % PLANE] += (value - all[at]) ** 2 / 3;
       });
     });
   }
@@ -107,10 +105,9 @@ function telling(shares, { telling: [low, high], steps: most }) {
 }
 
 // A step of a run taken apart: see ddpm/anatomy.py.
-export async function* apart({ facts, model }, labels, seed, sampler, count, guidance, name, index) {
-  const drawing = await model(name);
-  const scene = inOrder(labels, facts);
-  const run = await drawn(drawing, facts, scene, seed, { sampler, steps: count, guidance });
+export async function* apart(studio, labels, seed, sampler, count, guidance, name, index) {
+  const { facts } = studio;
+  const { drawing, scene, run } = await drawn(studio, labels, seed, sampler, count, guidance, name);
   const [last, step, next] = [run[index - 2], run[index - 1], run[index]];
   const predicted = (scale) => denoiser(drawing, [encode(scene, facts.labels)], scale, false)(step.x, step.t);
   const [{ x0: uncond }, { x0: cond }] = [await predicted(0), await predicted(1)];
@@ -133,12 +130,9 @@ export async function* apart({ facts, model }, labels, seed, sampler, count, gui
   };
 }
 
-export async function* save({ facts, model }, labels, seed, sampler, count, guidance, name, ...wish) {
-  const [format, captions, until] = wish;
-  const drawing = await model(name);
-  const scene = inOrder(labels, facts);
-  const settings = { sampler, steps: count, guidance };
-  const run = await drawn(drawing, facts, scene, seed, settings, until ?? count);
-  const about = { labels: scene, seed, names: facts.labels, ...settings, model: drawing.other };
+export async function* save(studio, labels, seed, sampler, count, guidance, name, format, captions, until) {
+  const asked = [labels, seed, sampler, count, guidance, name];
+  const { drawing, scene, settings, run } = await drawn(studio, ...asked, until ?? count);
+  const about = { labels: scene, seed, names: studio.facts.labels, ...settings, model: drawing.other };
   yield await file(format, run, about, captions);
 }

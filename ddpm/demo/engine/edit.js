@@ -2,13 +2,10 @@
 import { decode } from "../shared/frames.js";
 import { denoiser, encode } from "./denoiser.js";
 import { normal } from "./noise.js";
-import { gray, PIXELS, SIDE } from "./pictures.js";
+import { gray, PIXELS, PLANE, SIDE } from "./pictures.js";
 import { floats, from } from "./runs.js";
 import { round } from "./schedule.js";
 import { chunk, clock, inOrder, shown, verdict } from "./views.js";
-
-const PAUSE = 120; // ms between two views
-const PLANE = SIDE * SIDE;
 
 // x_t from clean pictures and noise (Ho et al. 2020, eq. 4).
 function noised(x0, noise, share) {
@@ -20,12 +17,8 @@ const repeated = (x, times) => floats(Array.from({ length: times }, () => x));
 // How much a picture changes between pairs of label sets, by the two predicted clean pictures at several noise levels: a
 // map of 64x64 for each pair.
 async function difference(model, picture, pairs, { editing, labels }) {
-  const [before, after] = [0, 1].map((i) =>
-    denoiser(
-      model,
-      pairs.map((pair) => encode(pair[i], labels)),
-    ),
-  );
+  const conditions = (i) => pairs.map((pair) => encode(pair[i], labels));
+  const [before, after] = [0, 1].map((i) => denoiser(model, conditions(i)));
   const x0 = repeated(picture, pairs.length);
   const total = new Float32Array(pairs.length * PLANE);
   for (let number = 0; number < editing.rounds; number++) {
@@ -103,7 +96,7 @@ export async function* edit(studio, labels, seed, wanted, bytes, painted, sample
   };
   const x = noised(picture, normal(seed), own.alphaBar[start]);
   const run = from(own, x, [seed], [encode(after, facts.labels)], settings, start, keeping);
-  const due = clock(PAUSE);
+  const due = clock();
   const frames = shown(settings.steps, facts);
   let gathered = [];
   for await (const step of run) {

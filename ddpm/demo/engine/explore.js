@@ -49,13 +49,8 @@ export async function* walk(studio, labels, seed, way, otherSeed, otherLabels, s
   const x = floats(scenes.map((_, i) => slerp(...noises, i / (stops - 1))));
   const walker = facts.deterministic.includes(sampler) ? sampler : facts.walker;
   const conditions = scenes.map((scene) => encode(scene, facts.labels));
-  const run = from(
-    await model(name),
-    x,
-    scenes.map(() => seed),
-    conditions,
-    { sampler: walker, steps: count, guidance },
-  );
+  const same = scenes.map(() => seed); // of noise on the way, which no walker asks for
+  const run = from(await model(name), x, same, conditions, { sampler: walker, steps: count, guidance });
   yield* pictures(studio, run, scenes, {
     ends: [start, end].map((scene, i) => ({ labels: scene, seed: seeds[i] })),
     scenes,

@@ -163,11 +163,9 @@ async function gif(run, said, pause = FRAME_MS) {
     const data = new Uint8Array(2 * SIDE * SIDE); // places in the palette, the clean picture on the right
     for (let y = 0; y < SIDE; y++) {
       const line = halves.map(({ pixels }) => pixels.subarray(y * SIDE, (y + 1) * SIDE));
+      const right = line[1].map((place) => COLORS + place);
       data.set(line[0], 2 * y * SIDE);
-      data.set(
-        line[1].map((place) => COLORS + place),
-        (2 * y + 1) * SIDE,
-      );
+      data.set(right, (2 * y + 1) * SIDE);
     }
     const { data: pixels, width, height } = enlarged({ width: 2 * SIDE, height: SIDE, data }, SCALE, 1);
     const below = said ? caption(said(k), width).map((ink) => 2 * COLORS + ink) : new Uint8Array();
@@ -206,18 +204,13 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance, model }
     return npy("<f4", [run.length, 1, 3, SIDE, SIDE], all);
   };
   const whole = (shape, numbers, type = "<i8") => npy(type, shape, BigInt64Array.from(numbers.map(BigInt)));
+  const timesteps = run.map(({ t }) => t);
+  const asked = Uint8Array.from(names, (name) => labels.includes(name));
   const arrays = {
     x: images("x"),
     x0: images("x0"),
-    timesteps: whole(
-      [run.length],
-      run.map(({ t }) => t),
-    ),
-    labels: npy(
-      "|u1",
-      [1, names.length],
-      Uint8Array.from(names, (name) => labels.includes(name)),
-    ),
+    timesteps: whole([run.length], timesteps),
+    labels: npy("|u1", [1, names.length], asked),
     label_names: strings([names.length], names),
     seeds: whole([1], [seed], "<u8"),
     sampler: strings([], [sampler]),
@@ -225,9 +218,8 @@ async function npz(run, { labels, seed, names, sampler, steps, guidance, model }
     guidance: npy("<f8", [], Float64Array.of(guidance)),
     model: strings([], [model ?? ""]),
   };
-  return [
-    zipSync(Object.fromEntries(Object.entries(arrays).map(([name, file]) => [`${name}.npy`, file])), { level: 0 }),
-  ];
+  const files = Object.entries(arrays).map(([name, file]) => [`${name}.npy`, file]);
+  return [zipSync(Object.fromEntries(files), { level: 0 })];
 }
 
 const result = (run) => sheet([[rgb(run.at(-1).x0)]]);

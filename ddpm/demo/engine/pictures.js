@@ -1,15 +1,15 @@
 // Pictures (N, 3, 64, 64) are Float32Arrays in [-1, 1], one after another.
 export const SIDE = 64;
-export const PIXELS = 3 * SIDE * SIDE; // numbers of one picture
+export const PLANE = SIDE * SIDE; // numbers of one channel
+export const PIXELS = 3 * PLANE; // of one picture
 
 export const one = (x, i) => x.subarray(i * PIXELS, (i + 1) * PIXELS);
 
 // The bytes of picture i: RGB, channels last. most: the value that is white, its negative being black.
 export function rgb(x, i = 0, most = 1) {
-  const plane = SIDE * SIDE;
   const bytes = new Uint8ClampedArray(PIXELS); // clips, and rounds halves to even
-  for (let k = 0; k < plane; k++) {
-    for (let c = 0; c < 3; c++) bytes[3 * k + c] = (x[i * PIXELS + c * plane + k] / most + 1) * 127.5;
+  for (let k = 0; k < PLANE; k++) {
+    for (let c = 0; c < 3; c++) bytes[3 * k + c] = (x[i * PIXELS + c * PLANE + k] / most + 1) * 127.5;
   }
   return new Uint8Array(bytes.buffer);
 }

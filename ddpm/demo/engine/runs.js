@@ -8,29 +8,16 @@ import { snr, timesteps } from "./schedule.js";
 const MOST = 2 ** 25; // bytes of runs that are remembered, for their files and for where a label acts
 
 // The steps of a run over scenes, image i with the seed `seed + i`.
-export function steps(model, names, scenes, seed, { sampler, steps, guidance }) {
+export function steps(model, names, scenes, seed, settings) {
   const seeds = scenes.map((_, i) => seed + i);
-  const noise = scenes.map((_, i) => normal(seed + i));
-  return from(
-    model,
-    floats(noise),
-    seeds,
-    scenes.map((scene) => encode(scene, names)),
-    { sampler, steps, guidance },
-  );
+  const conditions = scenes.map((scene) => encode(scene, names));
+  return from(model, floats(seeds.map(normal)), seeds, conditions, settings);
 }
 
 // The same from pictures of the caller's own, as noisy as the timestep `start` asks for. around: what changes the denoiser.
-export function from(
-  model,
-  x,
-  seeds,
-  conditions,
-  { sampler, steps, guidance },
-  start = model.alphaBar.length - 1,
-  around = (denoise) => denoise,
-) {
+export function from(model, x, seeds, conditions, settings, start = model.alphaBar.length - 1, around = (own) => own) {
   const { alphaBar } = model;
+  const { sampler, steps, guidance } = settings;
   return sample(sampler, {
     denoise: around(denoiser(model, conditions, guidance)),
     x,

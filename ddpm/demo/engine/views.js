@@ -1,7 +1,5 @@
 // What the page draws of a run, as the server's views hold it. facts: models.json, see static/networks.py.
-import { gray, joined, rgb, SIDE } from "./pictures.js";
-
-const PLANE = SIDE * SIDE;
+import { gray, joined, PLANE, rgb } from "./pictures.js";
 
 // Steps of one picture as the page's film takes them, see `frames.chunk`.
 export function chunk(some, alphaBar, { frames }, keys = ["x", "x0", "eps", "pull"]) {
@@ -54,8 +52,8 @@ export const repeated = (counts, labels) => labels.filter((_, i) => counts[i] > 
 // Labels in their order.
 export const inOrder = (scene, { labels }) => labels.filter((name) => scene.includes(name));
 
-// Says when so many ms have gone by, since the last time it said so.
-export function clock(pause, due = 0) {
+// Says when so many ms have gone by, since the last time it said so; by default those between two views of a run.
+export function clock(pause = 120, due = 0) {
   return () => {
     if (performance.now() < due) return false;
     due = performance.now() + pause;

@@ -6,20 +6,9 @@ import { edit, objects } from "./edit.js";
 import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
 
-// By the names of the server's endpoints, with the same inputs and views. Each takes first what it works with:
+// By the names of the server's endpoints, which begin with "page_", with the same inputs and views. Each takes first what it works with:
 // facts: models.json. model(name): see networks.js, by default the page's own. judge(x): what the evaluator says of each picture.
-const ENDPOINTS = {
-  page_example: example,
-  page_draw: draw,
-  page_where: where,
-  page_apart: apart,
-  page_save: save,
-  page_compare: compare,
-  page_edit: edit,
-  page_objects: objects,
-  page_gallery: gallery,
-  page_walk: walk,
-};
+const ENDPOINTS = { example, draw, where, apart, save, compare, edit, objects, gallery, walk };
 
 const networks = new Networks((progress) => postMessage({ progress }));
 const stopped = new Set();
@@ -32,12 +21,8 @@ async function run({ id, name, inputs }) {
   };
   try {
     const facts = await networks.facts();
-    const studio = {
-      facts,
-      model: (name) => networks.model(name, check),
-      judge: (x) => networks.judge(x, check),
-    };
-    for await (const view of ENDPOINTS[name](studio, ...inputs)) {
+    const studio = { facts, model: (name) => networks.model(name, check), judge: (x) => networks.judge(x, check) };
+    for await (const view of ENDPOINTS[name.slice("page_".length)](studio, ...inputs)) {
       check();
       postMessage({ id, view });
     }
