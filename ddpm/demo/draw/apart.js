@@ -8,7 +8,7 @@ const MINUS = "\u2212";
 
 const short = (share) => Math.abs(share).toFixed(2);
 
-// root: the element. ask(index): promises the parts of step index.
+// root: the element. ask(index): promises the parts of step index, or nothing.
 export class Apart {
   constructor(root, ask) {
     Object.assign(this, { root, ask, wanted: null, due: null, question: null });
@@ -33,7 +33,7 @@ export class Apart {
     const question = {};
     this.question = question;
     this.root.setAttribute("aria-busy", "true");
-    const parts = await this.ask(index).catch((error) => console.info(error.message));
+    const parts = await this.ask(index);
     if (this.question !== question) return;
     this.root.removeAttribute("aria-busy");
     say(this.root.querySelector('[data-apart="failed"]'), parts ? "" : "stage.where_failed");
@@ -56,10 +56,8 @@ export class Apart {
       [MINUS, uncond, "stage.apart_without"],
       ["=", difference, "stage.apart_difference"],
     ]);
-    say(
-      this.root.querySelector('[data-apart="once"]'),
-      twice ? "" : guidance ? "stage.apart_once_1" : "stage.apart_once_0",
-    );
+    const once = guidance ? "stage.apart_once_1" : "stage.apart_once_0";
+    say(this.root.querySelector('[data-apart="once"]'), twice ? "" : once);
     if (!mix) this.row("mix", []);
     else {
       const term = (share, first) => `${share < 0 ? MINUS : first ? "" : "+"} ${short(share)} ×`;

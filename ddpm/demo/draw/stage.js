@@ -30,9 +30,8 @@ export function mount(element, page) {
     intoSight(part("player"), column.matches ? part("player") : element.querySelector(".views"));
   const player = new Player(part("player"), moved);
   const chart = new Chart(part("charts"), (k) => player.look(k));
-  const apart = new Apart(part("apart"), (index) =>
-    answer("page_apart", [...data.keys.map((key) => view[key]), index]),
-  );
+  const inputs = (run) => data.keys.map((key) => run[key]);
+  const apart = new Apart(part("apart"), (index) => page.answer("page_apart", [...inputs(view), index]));
   let view = {};
   let film = new Film(1);
   let heat = { maps: null, shown: null, asked: null };
@@ -50,18 +49,8 @@ export function mount(element, page) {
   async function showExample() {
     const link = new URLSearchParams(location.search);
     if (link.get("labels") && !ELSEWHERE.includes(link.get("view"))) return; // it brings its own
-    try {
-      for await (const example of page.call("page_example", [])) if (!activity.state) activity.to(example);
-    } catch (error) {
-      console.info(error.message);
-    }
-  }
-
-  // The last of what an endpoint answers.
-  async function answer(name, inputs) {
-    let last = null;
-    for await (const found of page.call(name, inputs)) last = found;
-    return last;
+    const example = await page.answer("page_example", []);
+    if (example && !activity.state) activity.to(example);
   }
 
   // Show a view: of a run, what is new of it; or a state alone.
@@ -101,17 +90,10 @@ export function mount(element, page) {
     root.dataset.state = state;
     root.dataset.message = message;
     refused = { problem, values };
-    if (state !== before && state === "example") player.look(telling());
+    // The frame of the example in which the objects can first be seen through the noise
+    if (state !== before && state === "example") player.look(film.frames.findIndex(({ noise }) => noise < 0.5));
     showState();
     if (state === "asked" && !live) comeIntoSight();
-  }
-
-  // The frame of the example in which the objects can first be seen through the noise.
-  function telling() {
-    return Math.max(
-      0,
-      film.frames.findIndex((frame) => frame.noise < 0.5),
-    );
   }
 
   function showState() {
@@ -222,11 +204,7 @@ export function mount(element, page) {
   }
 
   async function askWhere({ run, ...about }) {
-    const asked = answer(
-      "page_where",
-      data.keys.map((key) => about[key]),
-    );
-    const maps = await asked.catch((error) => console.info(error.message));
+    const maps = await page.answer("page_where", inputs(about));
     if (run !== view.run) return;
     const name = heat.asked;
     heat.asked = null;
@@ -253,11 +231,8 @@ export function mount(element, page) {
 
   part("full").hidden = !part("player").requestFullscreen; // as on phones of some makers
   part("full").addEventListener("click", () => {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else
-      part("player")
-        .requestFullscreen()
-        .catch((error) => console.info(error.message));
+    const turned = document.fullscreenElement ? document.exitFullscreen() : part("player").requestFullscreen();
+    turned.catch((error) => console.info(error.message));
   });
   part("legend").querySelector(".ramp").style.background = gradient;
   document.addEventListener("localechange", () => {

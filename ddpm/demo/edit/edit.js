@@ -2,7 +2,7 @@
 import { query } from "../share/recipe.js";
 import { MOST_SCENES } from "../share/restore.js";
 import { copyLink, leadTo } from "../shared/address.js";
-import { decode, Film, paint } from "../shared/frames.js";
+import { decode, Film, paint, SIDE } from "../shared/frames.js";
 import { drawn, saveCanvas } from "../shared/picture.js";
 import { follow } from "../shared/runs.js";
 import { screen } from "../shared/screen.js";
@@ -11,7 +11,6 @@ import { Transport } from "../shared/transport.js";
 import { list } from "../shared/verdicts.js";
 import { Orders } from "./orders.js";
 
-const SIDE = 64;
 const BRUSH = 4; // pixels around the pointer that it paints
 const FAINT = 0.25; // of an object's strongest pixel: a click on less means none
 const FRAME_MS = 120;
@@ -58,7 +57,7 @@ export function mount(element, page) {
   function wish(after) {
     const { labels, picture } = top();
     const where = painted && encode(painted);
-    page.value = { before: labels, after, picture: encode(picture), place: where, at: Date.now() };
+    page.props.value = { before: labels, after, picture: encode(picture), place: where, at: Date.now() };
     page.emit("click");
   }
 
@@ -200,17 +199,11 @@ export function mount(element, page) {
   async function pick(event) {
     const [x, y] = pixel(event);
     const here = top();
-    try {
-      if (!here.maps) {
-        say(part("note"), "edit.looking");
-        for await (const maps of page.call("page_objects", [here.labels, encode(here.picture)])) {
-          here.maps = Object.entries(maps).map(([name, bytes]) => [name, decode(bytes)]);
-        }
-      }
-    } catch (error) {
-      console.info(error.message);
-      say(part("note"), "edit.no_places");
-      return;
+    if (!here.maps) {
+      say(part("note"), "edit.looking");
+      const maps = await page.answer("page_objects", [here.labels, encode(here.picture)]);
+      if (!maps) return say(part("note"), "edit.no_places");
+      here.maps = Object.entries(maps).map(([name, bytes]) => [name, decode(bytes)]);
     }
     const strength = ([, map]) => map[y * SIDE + x];
     const best = here.maps.reduce((a, b) => (strength(b) > strength(a) ? b : a));
@@ -250,10 +243,8 @@ export function mount(element, page) {
   part("strip").addEventListener("click", () => {
     const { frames } = film();
     const count = Math.min(COLUMNS, frames.length);
-    const some = Array.from(
-      { length: count },
-      (_, i) => frames[Math.round((i * (frames.length - 1)) / (count - 1 || 1))],
-    );
+    const at = (i) => Math.round((i * (frames.length - 1)) / (count - 1 || 1));
+    const some = Array.from({ length: count }, (_, i) => frames[at(i)]);
     saveCanvas(drawn([some.map(({ x }) => x), some.map(({ x0 }) => x0)], 4), name("_strip"));
   });
   part("link").addEventListener("click", () => copyLink(link(), part("note"), part("address")));

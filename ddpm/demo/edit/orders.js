@@ -16,7 +16,7 @@ function button(content, words, act, options = {}) {
   return made;
 }
 
-function line(title, buttons) {
+function line(title, ...buttons) {
   const made = document.createElement("div");
   made.innerHTML = `<span class="title">${text(title)}</span>`;
   made.append(...buttons);
@@ -64,37 +64,19 @@ export class Orders {
       button(icon(name), words, () => this.wish(after), { disabled: busy || labels.includes(name) });
     if (!chosen) {
       const one = (name) => to(name, text("edit.add_one", { what: label(name) }), [...labels, name]);
-      return SHAPES.map((shape) =>
-        line(
-          `picker.${shape}`,
-          data.colors.map((color) => one(`${color} ${shape}`)),
-        ),
-      );
+      return SHAPES.map((shape) => line(`picker.${shape}`, ...data.colors.map((color) => one(`${color} ${shape}`))));
     }
     const [color, shape] = chosen.split(" ");
-    const into = (name) =>
-      to(
-        name,
-        text("edit.into", { from: label(chosen), to: label(name) }),
-        labels.map((old) => (old === chosen ? name : old)),
-      );
+    const words = (name) => text("edit.into", { from: label(chosen), to: label(name) });
+    const into = (name) => to(name, words(name), labels.with(labels.indexOf(chosen), name));
     const rest = labels.filter((name) => name !== chosen);
-    const remove = button(
-      text("edit.remove"),
-      text("edit.remove_one", { what: label(chosen) }),
-      () => this.wish(rest),
-      {
-        disabled: busy || !rest.length,
-        className: "word",
-      },
-    );
+    const drop = text("edit.remove_one", { what: label(chosen) });
+    const options = { disabled: busy || !rest.length, className: "word" };
+    const remove = button(text("edit.remove"), drop, () => this.wish(rest), options);
     const others = (all, own) => all.filter((other) => other !== own);
     return [
-      line(
-        "edit.color",
-        others(data.colors, color).map((other) => into(`${other} ${shape}`)),
-      ),
-      line("edit.shape", [...others(SHAPES, shape).map((other) => into(`${color} ${other}`)), remove]),
+      line("edit.color", ...others(data.colors, color).map((other) => into(`${other} ${shape}`))),
+      line("edit.shape", ...others(SHAPES, shape).map((other) => into(`${color} ${other}`)), remove),
     ];
   }
 }

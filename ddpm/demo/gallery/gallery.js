@@ -1,5 +1,6 @@
 // Several pictures of the same labels, see `pictures_view` in explore.py. A click on one takes its seed.
 import { decode, PICTURE, paint } from "../shared/frames.js";
+import { thumbnail } from "../shared/picture.js";
 import { screen } from "../shared/screen.js";
 import { say, text } from "../shared/texts.js";
 import { badge, right } from "../shared/verdicts.js";
@@ -10,12 +11,8 @@ export function mount(element, page) {
 
   function build(seeds) {
     tiles = seeds.map((seed) => {
-      const tile = document.createElement("button");
-      tile.type = "button";
+      const tile = thumbnail('<span class="line"><span data-part="seed"></span><span data-part="badge"></span></span>');
       tile.dataset.seed = seed;
-      tile.innerHTML =
-        '<canvas width="64" height="64" aria-hidden="true"></canvas>' +
-        '<span class="line"><span data-part="seed"></span><span data-part="badge"></span></span>';
       tile.addEventListener("click", () => pick(seed));
       return tile;
     });
@@ -26,7 +23,7 @@ export function mount(element, page) {
   function pick(seed) {
     tiles.forEach((tile) => tile.setAttribute("aria-pressed", tile.dataset.seed === String(seed)));
     say(part("picked"), "gallery.picked", { seed });
-    page.value = seed;
+    page.props.value = seed;
     page.emit("select");
   }
 

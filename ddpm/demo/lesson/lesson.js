@@ -83,7 +83,7 @@ function chart(place, what, tables, low, high, ticks) {
 const clip = (value, low, high) => Math.min(Math.max(value, low), high);
 
 export function mount(element, page) {
-  const { scene, kind, alphaBar } = page.value;
+  const { scene, kind, alphaBar } = page.props.value;
   const own = alphaBar[kind];
   const T = own.length - 1;
   const START = Math.round(0.25 * T);

@@ -3,7 +3,7 @@ import { say } from "../shared/texts.js";
 
 export function mount(element, page) {
   const line = element.querySelector("p");
-  const show = () => say(line, page.value);
+  const show = () => say(line, page.props.value);
   page.changed(show);
   show();
 }

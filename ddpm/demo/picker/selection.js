@@ -8,7 +8,7 @@ export function mount(element, page) {
   const values = { most: data.maxObjects, max: Number.MAX_SAFE_INTEGER };
 
   function draw(problem = "") {
-    const labels = page.value;
+    const labels = page.props.value;
     const over = labels.length > data.maxObjects;
     line.classList.toggle("over", over);
     line.classList.toggle("refused", problem !== "");

@@ -8,7 +8,7 @@ export function mount(element, page) {
   let own = false; // whether the next run is that of the link or the picture
 
   function draw() {
-    const lines = (page.value || []).map(([name, values]) => {
+    const lines = (page.props.value || []).map(([name, values]) => {
       const line = document.createElement("p");
       line.classList.toggle("problem", !name.startsWith("share.from_"));
       say(line, name, values);
@@ -20,7 +20,7 @@ export function mount(element, page) {
   draw();
   page.changed(() => {
     draw();
-    own = (page.value || []).some(([, { drawn }]) => drawn);
+    own = (page.props.value || []).some(([, { drawn }]) => drawn);
   });
   follow(({ state, live }) => {
     if (state !== "asked" || (live && own)) return; // Live follows the boxes that the link ticks

@@ -3,6 +3,7 @@
 import { copyLink, leadTo } from "../shared/address.js";
 import { data } from "../shared/data.js";
 import { paint } from "../shared/frames.js";
+import { download, thumbnail } from "../shared/picture.js";
 import { follow } from "../shared/runs.js";
 import { rasterized, sheet } from "../shared/svg.js";
 import { label, labels as names, say, text } from "../shared/texts.js";
@@ -45,22 +46,11 @@ export function mount(element, page) {
     asked = question;
     say(part("status"), "share.busy");
     draw();
-    let file = null;
-    try {
-      const inputs = [...data.keys.map((key) => run[key]), format, part("captions").checked, until];
-      for await (const answer of page.call("page_save", inputs)) file = answer;
-    } catch (error) {
-      console.info(error.message);
-    }
+    const inputs = [...data.keys.map((key) => run[key]), format, part("captions").checked, until];
+    const file = await page.answer("page_save", inputs);
     if (asked !== question) return;
     asked = null;
-    if (file) {
-      const anchor = document.createElement("a");
-      anchor.href = page.place(file);
-      anchor.download = file.orig_name;
-      anchor.click();
-      if (anchor.protocol === "blob:") setTimeout(() => URL.revokeObjectURL(anchor.href), 10_000);
-    }
+    if (file) download(page.place(file), file.orig_name);
     say(part("status"), file ? "share.saved" : "share.failed", { name: file?.orig_name });
     draw();
     if (document.activeElement === document.body) pressed.focus({ preventScroll: true });
@@ -79,11 +69,7 @@ export function mount(element, page) {
     const svg = sheet(drawings, legend, ["veil", "cursor"]);
     const name = `${run.labels.join("_").replaceAll(" ", "-")}_seed${run.seed}_chart.${format}`;
     const blob = format === "png" ? await rasterized(svg, 2) : new Blob([svg], { type: "image/svg+xml" });
-    const anchor = document.createElement("a");
-    anchor.href = URL.createObjectURL(blob);
-    anchor.download = name;
-    anchor.click();
-    URL.revokeObjectURL(anchor.href);
+    download(URL.createObjectURL(blob), name);
     say(part("status"), "share.saved", { name });
   }
 
@@ -99,8 +85,7 @@ export function mount(element, page) {
     const mine = query(run);
     const runs = part("history");
     [...runs.children].find((thumb) => thumb.dataset.query === mine)?.remove();
-    const thumb = document.createElement("button");
-    Object.assign(thumb, { type: "button", innerHTML: '<canvas width="64" height="64" aria-hidden="true"></canvas>' });
+    const thumb = thumbnail();
     Object.assign(thumb.dataset, { query: mine, labels: run.labels.join() });
     paint(thumb.firstChild, picture);
     runs.prepend(thumb);
@@ -112,10 +97,7 @@ export function mount(element, page) {
 
   function choosePair(on) {
     part("pair").ariaPressed = on;
-    for (const thumb of part("history").children) {
-      if (on) thumb.ariaPressed = false;
-      else thumb.removeAttribute("aria-pressed");
-    }
+    for (const thumb of part("history").children) thumb.ariaPressed = on ? false : null;
   }
 
   function pick(thumb) {
@@ -128,7 +110,7 @@ export function mount(element, page) {
   }
 
   function restore(query, source) {
-    page.value = { query, source, at: Date.now() };
+    page.props.value = { query, source, at: Date.now() };
     page.emit("click");
   }
 

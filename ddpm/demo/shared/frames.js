@@ -1,5 +1,5 @@
 // Frames of a run in the browser: decoding what `frames.chunk` in frames.py sends, keeping it, painting it.
-const SIDE = 64;
+export const SIDE = 64;
 const PIXELS = SIDE * SIDE;
 
 // Bytes of an RGB picture.

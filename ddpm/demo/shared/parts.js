@@ -14,21 +14,7 @@ import * as walk from "../walk/walk.js";
 import { openTabs } from "./sight.js";
 import * as values from "./values.js";
 
-const PARTS = {
-  about,
-  compare,
-  edit,
-  examples,
-  gallery,
-  lesson,
-  live,
-  notice,
-  selection,
-  share,
-  stage,
-  values,
-  walk,
-};
+const PARTS = { about, compare, edit, examples, gallery, lesson, live, notice, selection, share, stage, values, walk };
 const FIRST = ["examples", "lesson", "notice", "selection", "share", "stage"]; // what is there when the page opens
 const TABS = { compare: ["compare"], edit: ["edit"], gallery: ["explore", "gallery"], walk: ["explore", "walk"] };
 const mounted = {};
@@ -39,27 +25,29 @@ function show() {
   document.documentElement.dataset.ready = "";
 }
 
+// The last of what an endpoint answers; nothing where it fails.
+const answering = (call) => async (name, inputs) => {
+  let last;
+  try {
+    for await (const found of call(name, inputs)) last = found;
+  } catch (error) {
+    console.info(error.message);
+    return undefined;
+  }
+  return last;
+};
+
 // For an adapter: how to mount a part, given what Gradio gives the `js_on_load` of a gr.HTML. models: { call, place }, by
 // which the parts ask for runs and find files, as in adapter/call.js. A part takes its element and `page`:
-//   page.value           what Python gave it; setting it hands a value to the other components
-//   page.props           the other arguments of the gr.HTML
+//   page.props           the arguments of the gr.HTML; setting its value hands one to the other components
 //   page.changed(act)    calls act() whenever Python or another component has set the value
 //   page.emit(event, detail)   raises an event of the component
+//   page.answer(name, inputs)  promises the last of what an endpoint answers
 //   page.call, page.place      of the models
 export function mounting(models) {
+  const answer = answering(models.call);
   return (name, { element, props, trigger, watch }) => {
-    const page = {
-      get value() {
-        return props.value;
-      },
-      set value(value) {
-        props.value = value;
-      },
-      props,
-      changed: (act) => watch("value", act),
-      emit: trigger,
-      ...models,
-    };
+    const page = { props, changed: (act) => watch("value", act), emit: trigger, answer, ...models };
     mounted[name] = PARTS[name].mount(element, page);
     if (untold?.name === name) untold.what(mounted[name]);
     if (untold?.name === name) untold = null;

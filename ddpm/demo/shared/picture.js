@@ -1,12 +1,12 @@
-// The pictures of a part as one PNG for slides, in rows, each above its caption.
-import { paint } from "./frames.js";
+// Pictures on the page, and as files.
+import { paint, SIDE } from "./frames.js";
 
-const SIDE = 64;
 const WIDTH = 384;
 const GAP = 24;
 const LINE = 36; // for a caption
 const COLUMNS = 4;
 
+// The pictures of a part as one PNG for slides, in rows, each above its caption.
 export async function savePicture(root, name) {
   const pictures = [...root.querySelectorAll("canvas:not(.facts canvas, .stroll canvas)")];
   const height = (WIDTH * pictures[0].clientHeight) / pictures[0].clientWidth; // 4:3, or raw pixels
@@ -31,11 +31,21 @@ export async function savePicture(root, name) {
 }
 
 export async function saveCanvas(canvas, name) {
-  const anchor = document.createElement("a");
-  anchor.href = URL.createObjectURL(await new Promise((resolve) => canvas.toBlob(resolve)));
-  anchor.download = name;
-  anchor.click();
-  URL.revokeObjectURL(anchor.href);
+  download(URL.createObjectURL(await new Promise((resolve) => canvas.toBlob(resolve))), name);
+}
+
+// Save what lies at an address under this name.
+export function download(href, name) {
+  Object.assign(document.createElement("a"), { href, download: name }).click();
+  if (href.startsWith("blob:")) setTimeout(() => URL.revokeObjectURL(href), 10_000);
+}
+
+// A button with a small picture, and other content below it.
+export function thumbnail(more = "") {
+  const button = document.createElement("button");
+  button.type = "button";
+  button.innerHTML = `<canvas width="${SIDE}" height="${SIDE}" aria-hidden="true"></canvas>${more}`;
+  return button;
 }
 
 // Rows of pictures as one, each of their pixels `scale` wide and 3/4 of that high.

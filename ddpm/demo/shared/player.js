@@ -1,6 +1,7 @@
 // The player: keeps a place in a run's frames, moves it by itself or on demand, and shows the frame there.
 import { difference, Film, paint } from "./frames.js";
 import { heat } from "./heat.js";
+import { thumbnail } from "./picture.js";
 import { say, text, translate } from "./texts.js";
 import { Transport } from "./transport.js";
 
@@ -89,10 +90,8 @@ export class Player {
   buildStrip() {
     const count = THUMBNAILS.find((most) => most <= this.expected) ?? this.expected;
     this.thumbs = Array.from({ length: count }, (_, i) => {
-      const button = document.createElement("button");
-      button.type = "button";
+      const button = thumbnail();
       button.disabled = true;
-      button.innerHTML = '<canvas width="64" height="64" aria-hidden="true"></canvas>';
       const place = count > 1 ? Math.round((i * (this.expected - 1)) / (count - 1)) : 0;
       button.classList.toggle("between", count === THUMBNAILS[0] && i % 2 === 1);
       button.addEventListener("click", () => this.look(place));
@@ -152,8 +151,7 @@ export class Player {
     const nearest = visible.length && visible.reduce((a, b) => (distance(b) < distance(a) ? b : a));
     for (const thumb of this.thumbs) {
       thumb.button.setAttribute("aria-label", name(this.film.frames[thumb.place]?.index));
-      if (thumb === nearest) thumb.button.setAttribute("aria-current", "true");
-      else thumb.button.removeAttribute("aria-current");
+      thumb.button.ariaCurrent = thumb === nearest ? "true" : null;
     }
   }
 

@@ -3,7 +3,7 @@ export function mount(element, page) {
   element.addEventListener("click", (event) => {
     const button = event.target.closest("button[data-value]");
     if (!button) return;
-    page.value = JSON.parse(button.dataset.value);
+    page.props.value = JSON.parse(button.dataset.value);
     page.emit("click");
   });
 }

@@ -1,5 +1,6 @@
 // The pictures of a walk, see `pictures_view` in explore.py. A slider goes from stop to stop.
 import { decode, PICTURE, paint } from "../shared/frames.js";
+import { thumbnail } from "../shared/picture.js";
 import { screen } from "../shared/screen.js";
 import { labels as names, text } from "../shared/texts.js";
 import { badge, list, words } from "../shared/verdicts.js";
@@ -16,9 +17,7 @@ export function mount(element, page) {
 
   function build(count) {
     const stops = Array.from({ length: count }, (_, i) => {
-      const stop = document.createElement("button");
-      stop.type = "button";
-      stop.innerHTML = '<canvas width="64" height="64" aria-hidden="true"></canvas><span data-part="badge"></span>';
+      const stop = thumbnail('<span data-part="badge"></span>');
       stop.addEventListener("click", () => go(i));
       return stop;
     });
@@ -42,10 +41,7 @@ export function mount(element, page) {
     slider.setAttribute("aria-valuetext", placeWords(i));
     const verdict = current.verdicts[i];
     part("verdict").innerHTML = verdict ? list(verdict) : "";
-    [...part("stops").children].forEach((stop, k) => {
-      if (k === i) stop.setAttribute("aria-current", "true");
-      else stop.removeAttribute("aria-current");
-    });
+    for (const [k, stop] of [...part("stops").children].entries()) stop.ariaCurrent = k === i ? "true" : null;
   }
 
   function draw(view, state) {
