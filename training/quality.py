@@ -1,4 +1,4 @@
-"""Quality against cost: samplers, steps and guidance, each with its accuracy, Frechet distance and time.
+"""Quality against cost: samplers, steps and guidance, each with its network calls, accuracy and Frechet distance.
 
     python -m training.quality --spec validation.json --data data/fresh --count 1000 --out docs
 
@@ -58,9 +58,8 @@ def table(rows: list[dict[str, Any]]) -> str:
         topk = with_error(row["topk_accuracy"], row["topk_standard_error"], 3)
         exact = with_error(row["exact_match"], row["exact_standard_error"], 3)
         distance = with_error(row["frechet_distance"], digits=2)
-        measured = (topk, exact, distance, f"{row['seconds_per_image']:.2f}")
-        lines.append((row["sampler"], row["steps"], f"{row['guidance']:g}", calls, *measured))
-    names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance", "s / image")
+        lines.append((row["sampler"], row["steps"], f"{row['guidance']:g}", calls, topk, exact, distance))
+    names = ("sampler", "steps", "guidance", "network calls", "top-k", "exact match", "Frechet distance")
     return reports.table(names, lines)
 
 
@@ -130,15 +129,13 @@ def main(arguments: list[str] | None = None) -> None:
     for settings in curve(default):
         if tuple(asdict(settings).values()) in done or settings.steps > args.slowest:
             continue
-        drawn, seconds = draw(pipe, scenes, args.seeds, settings)
+        drawn, _ = draw(pipe, scenes, args.seeds, settings)
         result = judge(evaluator, drawn, scenes)
         distance = None
         if real is not None and scenes_of_real is not None and settings.steps <= 100:
             features = evaluator.features(pipe.generate(scenes_of_real, **asdict(settings)))
             distance = round(frechet_distance(features, real), 4)
-        seconds_per_image = round(seconds / drawn.shape[:2].numel(), 4)
-        cost = {"frechet_distance": distance, "seconds_per_image": seconds_per_image}
-        rows.append({**asdict(settings), **result, **cost})
+        rows.append({**asdict(settings), **result, "frechet_distance": distance})
         text = json.dumps(rows, indent=1) + "\n"
         write_whole(file, lambda part, text=text: part.write_text(text, encoding="utf-8"))  # type: ignore[misc]
         print(table(rows[-1:]).splitlines()[-1])
