@@ -1,11 +1,7 @@
 """Limits: what one caller may ask, what is refused, and that the page starts and ends cleanly."""
 
-import errno
 import json
 import os
-import signal
-import subprocess
-import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -15,14 +11,12 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from conftest import expect_rest
-from soak import call
 
-from ddpm import Pipeline, checkpoint
+from ddpm import Pipeline
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.hosting import guard, limits, uncollected
 from ddpm.demo.hosting.address import address
 from ddpm.demo.hosting.limits import Gone, Room, check_work
-from ddpm.demo.models import Models
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -335,81 +329,3 @@ def test_the_pace_is_that_of_the_runs_before(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_run_larger_than_the_room_enters_alone() -> None:
     with Room().taken(10 * limits.ROOM) as waits:
         assert list(waits) == []
-
-
-def test_damaged_models_beside_the_pages_own_are_left_out(pipeline: Pipeline, tmp_path: Path, caplog) -> None:
-    for name, text in (("a", "{"), ("b", "[]"), ("c", '{"name": 3}')):
-        checkpoint.save(tmp_path / name, pipeline.network, pipeline.config)
-        (tmp_path / name / "config.json").write_text(text)
-    other = checkpoint.ModelConfig(**{**vars(pipeline.config), "name": "other"})
-    checkpoint.save(tmp_path / "good", pipeline.network, other)
-    assert Models(pipeline, tmp_path).names == ("tiny", "good")
-    assert [f"{name}/config.json" in caplog.text for name in "abc"] == [True] * 3
-
-
-@pytest.mark.slow
-def test_ctrl_c_during_a_run_ends_the_server_at_once(tmp_path: Path) -> None:
-    import asyncio
-    from concurrent.futures import ThreadPoolExecutor
-
-    from soak import served
-
-    log = tmp_path / "log"
-
-    async def begin(place: str) -> None:
-        async with httpx.AsyncClient(base_url=place, timeout=60) as client:
-            await call(client, "generate", [["red cube"], 0, None, 2, None])
-            body = {"data": [["red cube"], 1, "ddpm", 1000, None]}
-            assert (await client.post("/gradio_api/call/generate", json=body)).status_code == 200
-
-    with served(log) as (where, process):
-        with ThreadPoolExecutor(1) as thread:  # in this one the browser of other tests may have its loop
-            thread.submit(asyncio.run, begin(where)).result()
-        time.sleep(1)
-        start = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        assert process.wait(10) == -signal.SIGINT  # which shells call 130
-        assert time.monotonic() - start < 2
-    assert "Traceback" not in log.read_text()
-    assert "terminate called" not in log.read_text()
-
-
-def test_a_full_disk_is_one_sentence_and_leaves_no_half_file(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    import gradio as gr
-
-    from ddpm.demo.share import files
-
-    owner = gr.File()
-    owner.GRADIO_CACHE = str(tmp_path)
-    write = Path.write_bytes
-
-    def full(path: Path, data: bytes) -> int:
-        write(path, data[:3])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(gr.Error, match="The server cannot keep files: No space left on device"):
-        files.cached(owner, b"0123456789", "a.png", "image/png")
-    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
-    monkeypatch.undo()
-    kept = files.cached(owner, b"0123456789", "a.png", "image/png")  # there is room again
-    assert Path(kept["path"]).read_bytes() == b"0123456789"
-    assert "Traceback" not in "".join(capfd.readouterr())
-
-
-@pytest.mark.parametrize("command", ["ddpm generate cube", "training.render --count 9 --out x", "training.study"])
-def test_ctrl_c_while_the_libraries_load_leaves_no_traceback(command: str, tmp_path: Path) -> None:
-    root = Path(__file__).parent.parent
-    environment = {**os.environ, "PYTHONPATH": str(root)}
-    arguments = [sys.executable, "-X", "importtime", "-m", *command.split()]
-    process = subprocess.Popen(arguments, cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    for line in process.stderr:
-        if "numpy" in line:  # torch is on its way
-            break
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait(20) in (-signal.SIGINT, 130)
-    assert "Traceback" not in rest
