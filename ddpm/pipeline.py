@@ -4,6 +4,7 @@ import copy
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from ddpm.backends import Switching
 from ddpm.denoiser import Denoiser, Steering
 from ddpm.precision import cpu_dtype, fitted
 from ddpm.runner import Runner
-from ddpm.samplers import Step, sample
+from ddpm.samplers import Step, continued, sample
 from ddpm.settings import Settings, check_seed, checked
 
 BATCH = 64  # images that `generate` denoises together
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 
 Elsewhere = Callable[[Tensor, Tensor, Settings, Sequence[int], int | None], Iterator[Step] | None]
-"""elsewhere(x, conditions, settings, seeds, start), as `Pipeline.sample` takes them: the Steps, or None."""
+"""elsewhere(x, conditions, settings, seeds, start), as `Pipeline.sample` takes them: the Steps, fewer where it has to
+leave off, or None for none."""
 
 
 class Pipeline:
@@ -269,20 +271,21 @@ class Pipeline:
         return self.sample(noise.start(seeds), conditions, settings, seeds)
 
     def sample(
-        self,
-        x: Tensor,
-        conditions: Tensor,
-        settings: Settings,
-        seeds: Sequence[int],
-        start: int | None = None,
+        self, x: Tensor, conditions: Tensor, settings: Settings, seeds: Sequence[int], start: int | None = None
     ) -> Iterator[Step]:
         """What `generate`, `stream` and `denoise` come to: Steps on the pipeline's device, all arguments being checked.
 
         x, conditions, start: see `denoise`. settings: as many steps as are taken. seeds: of the noise on the way.
         """
-        elsewhere = self._elsewhere if self._steering is None else None  # another place knows of none
-        if elsewhere and (steps := elsewhere(x, conditions, settings, seeds, start)) is not None:
-            return steps
+        here = partial(self._sample_here, x, conditions, settings, seeds, start)
+        if self._elsewhere is None or self._steering:  # of which another place knows nothing
+            return here()
+        begun = self._elsewhere(x, conditions, settings, seeds, start)
+        return here() if begun is None else continued(begun, here)
+
+    def _sample_here(
+        self, x: Tensor, conditions: Tensor, settings: Settings, seeds: Sequence[int], start: int | None
+    ) -> Iterator[Step]:
         schedule = self.config.schedule
         network = self._runner.for_one_run()
         prediction, steering = self.config.prediction, self._steering

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Literal
 
 import torch
@@ -181,6 +181,16 @@ def sample(
     timesteps = denoiser.schedule.timesteps(steps, start)
     options = {"eta": eta} if sampler == "ddim" else {}
     return SAMPLERS[sampler](denoiser, x, labels, timesteps, noise or (lambda t, s: torch.randn_like(x)), **options)
+
+
+def continued(begun: Iterator[Step], here: Callable[[], Iterator[Step]]) -> Iterator[Step]:
+    """All steps of a run: those that another place has computed, and where it left off, the rest of `here()`."""
+    taken, total = 0, 1  # a run has at least one step
+    for step in begun:
+        yield step
+        taken, total = step.index, step.total
+    if taken < total:
+        yield from islice(here(), taken, None)
 
 
 def _half_log_snr(alpha_bar: float) -> float:

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -53,6 +54,16 @@ import app
 from ddpm import Evaluator, Pipeline
 from ddpm.demo.hosting import zero
 from ddpm.demo.theme import launch_options
+
+if "lose" in sys.argv:  # the GPU, on the way
+    packed = zero._packed
+
+    def broken(step):
+        if step.index == 7:
+            raise RuntimeError("out of time")
+        return packed(step)
+
+    zero._packed = broken
 
 folder = sys.argv[1]
 pipeline = Pipeline.from_pretrained(folder, zero.DEVICE)
@@ -122,6 +133,23 @@ def test_a_run_that_gets_no_gpu_is_drawn_on_the_cpu(model: Path, tmp_path: Path)
     seen = space(model, tmp_path, "refuse")
     assert seen["long"]["forwards"] >= 500 and seen["long"]["size"] == [64, 64]
     assert "no GPU for a run of 500 steps" in seen["log"]
+
+
+@pytest.mark.slow
+def test_a_run_that_loses_its_gpu_is_finished_on_the_cpu(model: Path, tmp_path: Path) -> None:
+    seen = space(model, tmp_path, "lose")
+    assert seen["long"]["forwards"] >= 500 and seen["long"]["size"] == [64, 64]
+    assert "the GPU is gone after step 6 of 500, the CPU draws the rest: " in seen["log"]
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 6])
+def test_what_another_place_leaves_is_drawn_here(model: Path, count: int) -> None:
+    pipe = Pipeline.from_pretrained(model, "cpu", torch.float32)
+    other = pipe.shared(elsewhere=lambda *asked: islice(pipe.sample(*asked), count))
+    whole, parts = (list(place.stream([["red cube"]], 3, "sde-dpm++", 6)) for place in (pipe, other))
+    assert [step.index for step in parts] == [1, 2, 3, 4, 5, 6]
+    for step, part in zip(whole, parts, strict=True):
+        torch.testing.assert_close(part.x0, step.x0)
 
 
 def test_both_places_draw_the_same_picture(model: Path) -> None:

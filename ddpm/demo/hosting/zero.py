@@ -43,7 +43,7 @@ def lend(source: str | PathLike[str], check: Callable[[], None]) -> Elsewhere | 
     """What runs long runs of the model at `source` on the GPU, for `Pipeline.shared`; None away from ZeroGPU.
 
     Call it before the page is launched. check: called before each step is passed on. A run that gets no GPU, as when
-    the visitor's quota is used up, is left to the CPU.
+    the visitor's quota is used up, is left to the CPU, and so is what is left of one that loses it.
     """
     if not ACTIVE:
         return None
@@ -73,11 +73,16 @@ def lend(source: str | PathLike[str], check: Callable[[], None]) -> Elsewhere | 
             return None
         return _received(first, sent)
 
-    def _received(first: Sent, others: Iterator[Sent]) -> Iterator[Step]:
-        yield _unpacked(first, model)
-        for item in others:
-            check()
+    def _received(item: Sent | None, others: Iterator[Sent]) -> Iterator[Step]:
+        while item is not None:
             yield _unpacked(item, model)
+            check()
+            index, total, *_ = item
+            try:
+                item = next(others, None)
+            except Exception as error:
+                log.warning("the GPU is gone after step %d of %d, the CPU draws the rest: %s", index, total, error)
+                return
 
     return elsewhere
 
