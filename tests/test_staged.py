@@ -85,7 +85,10 @@ def test_every_stage_needs_its_options():
 
 
 def test_checkpoints_become_one_that_draws(folders, tmp_path):
+    (tmp_path / "all").mkdir()
+    (tmp_path / "all" / "figures.json").write_text("{}")  # of weights that were there before
     main([*map(str, folders), "--out", str(tmp_path / "all")])
+    assert not (tmp_path / "all" / "figures.json").exists()
     network, config = checkpoint.load(tmp_path / "all")
     assert (config.name, config.network, network.until) == ("all", "staged", [0.2, 0.5, 1.0])
     assert [facts["preset"] for facts in config.training["stages"]] == ["clearest", "clear", "noisy"]

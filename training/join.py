@@ -4,7 +4,8 @@
 
 Each network is for the timesteps up to its preset's `until`, above those of the next; one must go all the way to T.
 Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
-Everything but the networks (schedule, default settings) is that of the one that goes to T; the name is the folder's.
+Everything but the networks (schedule, default settings) is that of the one that goes to T; the name is the folder's, and
+figures.json there, if any, goes with the weights that it was measured with.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import torch
 
-from ddpm import checkpoint, terminal
+from ddpm import checkpoint, hub, terminal
 from ddpm.networks.staged import Staged
 from training.loop.parts import Part, parts
 
@@ -57,6 +58,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         network, config = join(args.checkpoints)
         checkpoint.save(args.out, network, replace(config, name=args.out.resolve().name), dtype=torch.float16)
+        (args.out / hub.FIGURES).unlink(missing_ok=True)  # of the weights that were there before
     except (OSError, ValueError) as error:
         parser.error(str(error))
 
