@@ -4,8 +4,8 @@
 
 Each network is for the timesteps up to its preset's `until`, above those of the next; one must go all the way to T.
 Of a joined model all its networks are taken; where two end at the same timestep, the later one in the list counts.
-Everything but the networks (schedule, default settings) is that of the one that goes to T; the name is the folder's, and
-figures.json there, if any, goes with the weights that it was measured with.
+Everything but the networks (schedule, default settings) is that of the one that goes to T; the name is the folder's.
+A figures.json there goes: it is of the weights that were there before.
 """
 
 from __future__ import annotations
