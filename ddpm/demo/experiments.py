@@ -175,8 +175,9 @@ def redraw_picture(
     check_work(2 * settings.steps)
     start = max(1, round(studio.pipeline.config.schedule.steps * percent / 100))
     before = studio.trajectory(scene, seed, settings).x0[-1]
-    *_, last = redraw(studio.pipeline, before, new_scene, start, noise_seed, settings)
-    return start, before, last.x0
+    for step in redraw(studio.pipeline, before, new_scene, start, noise_seed, settings):
+        after = step.x0
+    return start, before, after
 
 
 def edit_picture(

@@ -116,7 +116,7 @@ def facts(**more: Any) -> str:
 def part(name: str, value: Any, template: str, **options: Any) -> gr.HTML:
     """Build the place of a part, which the script of its name draws in; see shared/parts.js.
 
-    value, options: what the script finds in `page.value` and `page.props`. template: its HTML.
+    value, options: what the script finds in `page.props`, the value as `page.props.value`. template: its HTML.
     """
     return gr.HTML(
         value,

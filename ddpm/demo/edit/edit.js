@@ -118,6 +118,7 @@ export function mount(element, page) {
     );
     const made = { edit_seed, edit_sampler, edit_steps, edit_guidance };
     stack = stack.slice(0, 1);
+    chosen = null;
     linked = { labels, seed };
     todo = (edits ?? []).map((labels) => ({ labels, made }));
     globalThis.ddpm.ask("stage", labels, seed, sampler, steps, guidance, model);

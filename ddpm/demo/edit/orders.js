@@ -68,7 +68,8 @@ export class Orders {
     }
     const [color, shape] = chosen.split(" ");
     const words = (name) => text("edit.into", { from: label(chosen), to: label(name) });
-    const into = (name) => to(name, words(name), labels.with(labels.indexOf(chosen), name));
+    const exchanged = (name) => labels.map((old) => (old === chosen ? name : old));
+    const into = (name) => to(name, words(name), exchanged(name));
     const rest = labels.filter((name) => name !== chosen);
     const drop = text("edit.remove_one", { what: label(chosen) });
     const options = { disabled: busy || !rest.length, className: "word" };

@@ -6,8 +6,9 @@ import { edit, objects } from "./edit.js";
 import { gallery, walk } from "./explore.js";
 import { Missing, Networks } from "./networks.js";
 
-// By the names of the server's endpoints, which begin with "page_", with the same inputs and views. Each takes first what it works with:
-// facts: models.json. model(name): see networks.js, by default the page's own. judge(x): what the evaluator says of each picture.
+// By the names of the server's endpoints, which begin with "page_", with the same inputs and views. Each takes first what
+// it works with: facts: models.json. model(name): see networks.js, by default the page's own. judge(x): what the evaluator
+// says of each picture.
 const ENDPOINTS = { example, draw, where, apart, save, compare, edit, objects, gallery, walk };
 
 const networks = new Networks((progress) => postMessage({ progress }));
