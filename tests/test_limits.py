@@ -14,7 +14,7 @@ from conftest import expect_rest
 
 from ddpm import Pipeline
 from ddpm.demo.draw.studio import Studio
-from ddpm.demo.hosting import guard, limits, uncollected
+from ddpm.demo.hosting import disk, guard, limits, uncollected
 from ddpm.demo.hosting.address import address
 from ddpm.demo.hosting.limits import Gone, Room, check_work
 
@@ -86,6 +86,21 @@ def test_a_file_stays_whole_while_somebody_asks_for_it_again(tmp_path: Path) -> 
     path.write_bytes(b"damaged")
     files.cached(owner, b"0123456789", "a.png", "image/png")
     assert [file.read_bytes() for file in path.parent.iterdir()] == [b"0123456789"]
+
+
+def test_old_files_make_room_for_new_ones(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(disk, "PAUSE", 0.0)
+    monkeypatch.setattr(disk, "MAX_KEPT", 2500)
+
+    def upload(letter: bytes, size: int = 1000) -> Path:
+        reply = post(address, "upload", files={"files": ("a.png", letter * size, "image/png")})
+        return Path(reply.raise_for_status().json()[0])
+
+    first, second, third = (upload(letter) for letter in (b"1", b"2", b"3"))
+    large = upload(b"4", 4000)
+    assert [file.exists() for file in (first, second, third, large)] == [False, True, True, True]
+    assert not post(address, "upload", files={"files": ("b.png", b"5", "image/png")}).is_error
+    assert [file.exists() for file in (second, third, large)] == [False, False, True]  # the newest then stays
 
 
 def test_large_bodies_are_refused_on_every_route(address: str) -> None:

@@ -14,7 +14,7 @@ What is used of Gradio's inside, for which the minor version is pinned, with the
 - `Blocks.get_config_file()`, of which the page without a server is made (static/page.py): tests/test_static.py and all
   tests with the mark `everywhere`.
 - `gradio.mcp.GradioMCPServer`, four methods of which are mended (api/tools.py): tests/test_mcp.py.
-- `GRADIO_CACHE` and `temp_files` of a component, so that `delete_cache` clears the files away (share/files.py):
-  tests/test_api.py.
+- `GRADIO_CACHE` and `temp_files` of a component, so that `delete_cache` clears the files away (share/files.py), and
+  `demo.temp_file_sets`, in which all of them are (hosting/disk.py): tests/test_api.py, tests/test_limits.py.
 - The classes of Gradio's elements in the style sheets; `!important` stands where Gradio's own rules are as specific.
 """

@@ -22,6 +22,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from ddpm.demo.hosting.address import address
+from ddpm.demo.hosting.disk import Disk
 from ddpm.demo.hosting.limits import MAX_PENDING, MAX_QUEUE
 from ddpm.demo.hosting.uncollected import Uncollected
 from ddpm.labels import brief
@@ -69,13 +70,14 @@ class Zipped(GZipMiddleware):
 class Guard:
     """ASGI middleware that refuses large bodies, and what a caller asks beyond MAX_PENDING requests on the way.
 
-    What is asked for and not collected is forgotten, see `Uncollected`.
+    What is asked for and not collected is forgotten, see `Uncollected`; old files make room for new ones, see `Disk`.
     """
 
     def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]], demo: gr.Blocks) -> None:
         self.app = app
         self.demo = demo
         self.uncollected = Uncollected(demo)
+        self.disk = Disk(demo)
         self._asking: Counter[str] = Counter()  # requests that are not in the queue yet, by session and by address
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -84,6 +86,8 @@ class Guard:
             await self.app(scope, receive, send)
             return
         path, headers = scope["path"].rstrip("/"), Headers(scope=scope)
+        if scope["method"] == "POST" or "/file=" in path:
+            await self.disk.make_room()
         if scope["method"] == "POST" and "/gradio_api/" in path and not _OPEN.search(path):
             await _refuse(404, "there is nothing beside the queue: use /gradio_api/call/", scope, receive, send)
             return
