@@ -185,7 +185,7 @@ def main(arguments: list[str] | None = None) -> None:
         make_place(args.json)
     except (OSError, ValueError) as error:
         parser.error(str(error))
-    began, load = time.perf_counter(), os.getloadavg()[0]
+    began, load = time.perf_counter(), os.getloadavg()[0] if hasattr(os, "getloadavg") else None  # not on Windows
     page = page_seconds(pipe, evaluator, glance, FEW, PAGE_STEPS)
     forward = {str(batch): forward_seconds(pipe, batch) for batch in BATCHES}
     peak = cores.alone(speed.convolution_rate, pipe.device, pipe.dtype)

@@ -119,7 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
             real = evaluator.features(dataset.to_float(images[: args.count]))
             scenes_of_real = [labels.decode(row) for row in conditions[: args.count]]
         file = args.out / "quality.json"
-        rows: list[dict[str, Any]] = json.loads(file.read_text()) if file.exists() else []
+        rows: list[dict[str, Any]] = json.loads(file.read_text(encoding="utf-8")) if file.exists() else []
         if any(row["images"] != len(scenes) for row in rows):
             raise ValueError(f"{file} holds figures of another spec: choose another folder")
     except (OSError, ValueError) as error:
