@@ -207,6 +207,12 @@ def main(arguments: list[str] | None = None) -> None:
         "start_to_first_frame_seconds": speed.start_seconds(args.checkpoint),
         "backend": backend(pipe, peak, flop),  # from here on the pipeline runs on it
     }
+    if pipe.device.type == "cuda":
+        whole = {
+            "64_pictures": partial(pipe.generate, [SCENE] * 64),
+            "1000_steps": partial(pipe.generate, [SCENE], 0, "ddpm", 1000),
+        }
+        report["gpu_seconds"] = {name: median_seconds(call, FEW, pipe.device) for name, call in whole.items()}
     ours = models(args.checkpoint)
     report |= {
         "against_others": {str(n): speed.against_others(ours, n, FEW) for n in PICTURES},
