@@ -21,7 +21,7 @@ from ddpm.samplers import Step
 from ddpm.settings import Settings
 
 # Found on validation scenes, see docs/EXPERIMENTS.md.
-LOOKS, ROUNDS = (0.3, 0.4, 0.5, 0.6), 2  # shares of T at which both label sets are asked, and under how many noises
+LOOKS = (0.3, 0.4, 0.5, 0.6)  # shares of T at which both label sets are asked
 THRESHOLD = 0.1  # of the largest difference, from which on a pixel belongs to the place
 GROWN = 3  # pixels that the place is grown by
 EXCHANGE, NEW = 0.5, 0.6  # share of T to go back: where an object gives way to another, and where one comes or goes
@@ -49,7 +49,8 @@ def object_places(pipe: Pipeline, x0: Tensor, scene: Sequence[str]) -> dict[str,
         return {}
     before = encode([labels] * len(labels))
     after = encode([[other for other in labels if other != label] for label in labels])
-    change = difference(pipe, x0.expand(len(labels), -1, -1, -1), before, after)[:, 0]
+    x0, noise = (value.expand(len(labels), -1, -1, -1) for value in (x0, pipe.noise([0])))
+    change = difference(pipe, x0, before, after, noise)[:, 0]
     change = change / change.amax((1, 2), keepdim=True).clamp_min(1e-6)
     return dict(zip(labels, change, strict=True))
 
@@ -70,23 +71,21 @@ def check_edits(before: Sequence[Sequence[str]], after: Sequence[Sequence[str]])
 
 
 @torch.no_grad()
-def difference(pipe: Pipeline, x0: Tensor, before: Tensor, after: Tensor) -> Tensor:
+def difference(pipe: Pipeline, x0: Tensor, before: Tensor, after: Tensor, noise: Tensor) -> Tensor:
     """How much pictures x0 (N, 3, 64, 64) change between labels `before` and `after` (N, 24): (N, 1, 64, 64).
 
-    The mean distance of the two predicted clean pictures, at several noise levels; all pictures get the same noise.
+    The mean distance of the two predicted clean pictures, at several levels of this noise, shaped as x0.
     """
     schedule = pipe.config.schedule
     denoiser = Denoiser(pipe.ask, schedule, pipe.config.prediction, dtype=pipe.dtype)
-    x0, labels = x0.to(pipe.device), torch.cat([before, after]).to(pipe.device)
+    x0, noise, labels = (value.to(pipe.device) for value in (x0, noise, torch.cat([before, after])))
     total = torch.zeros_like(x0[:, :1])
-    for number in range(ROUNDS):
-        noise = pipe.noise([number]).to(pipe.device)
-        for share in LOOKS:
-            t = max(1, round(share * schedule.steps))
-            x = schedule.add_noise(x0, noise, t)
-            old, new = denoiser(torch.cat([x, x]), t, labels).x0.chunk(2)
-            total += (new - old).abs().mean(1, keepdim=True)
-    return (total / (ROUNDS * len(LOOKS))).cpu()
+    for share in LOOKS:
+        t = max(1, round(share * schedule.steps))
+        x = schedule.add_noise(x0, noise, t)
+        old, new = denoiser(torch.cat([x, x]), t, labels).x0.chunk(2)
+        total += (new - old).abs().mean(1, keepdim=True)
+    return (total / len(LOOKS)).cpu()
 
 
 def place(change: Tensor) -> Tensor:
@@ -96,13 +95,16 @@ def place(change: Tensor) -> Tensor:
     return max_pool2d(large, 2 * GROWN + 1, 1, GROWN)
 
 
-def edit_place(pipe: Pipeline, x0: Tensor, before: Sequence[Sequence[str]], after: Sequence[Sequence[str]]) -> Tensor:
+def edit_place(
+    pipe: Pipeline, x0: Tensor, before: Sequence[Sequence[str]], after: Sequence[Sequence[str]], seed: int = 0
+) -> Tensor:
     """Where pictures x0 (N, 3, 64, 64) have to change to show the labels `after` in place of `before`: 0 or 1.
 
-    Raises the errors of `check_edits`.
+    seed: of the noise, seed + i for picture i; under that from which `edit` starts, it is where the new object will
+    stand. Raises the errors of `check_edits`.
     """
     check_edits(before, after)
-    return place(difference(pipe, x0, encode(before), encode(after)))
+    return place(difference(pipe, x0, encode(before), encode(after), pipe.noise(range(seed, seed + len(x0)))))
 
 
 def edit(
@@ -122,12 +124,12 @@ def edit(
     finds it, see `edit_place`. Elsewhere x0 of every step is the picture itself. Raises LabelError, ValueError.
     """
     exchange = check_edits(before, after)
-    where = edit_place(pipe, x0, before, after) if where is None else where
+    where = edit_place(pipe, x0, before, after, seed) if where is None else where
     if where.shape != (len(x0), 1, *x0.shape[2:]):
         raise ValueError(f"the place must be {(len(x0), 1, *x0.shape[2:])}, not {tuple(where.shape)}")
     if exchange:
         settings = replace(settings, guidance=max(settings.guidance, EXCHANGE_GUIDANCE))
     schedule = pipe.config.schedule
     start = max(1, round((EXCHANGE if exchange else NEW) * schedule.steps))
-    x = schedule.add_noise(x0, pipe.noise([seed + i for i in range(len(x0))]), start)
+    x = schedule.add_noise(x0, pipe.noise(range(seed, seed + len(x0))), start)
     return pipe.steered(Kept(x0, where)).denoise(x, encode(after), settings, seed, start)

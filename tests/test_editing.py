@@ -50,9 +50,11 @@ def test_an_edit_does_not_depend_on_its_batch(pipeline: Pipeline, after: list[st
     settings = pipeline.settings("sde-dpm++", 10)
     both = last(editing.edit(pipeline, x0, [BEFORE] * 2, [after] * 2, settings, 5)).x0
     single = last(editing.edit(pipeline, x0[:1], [BEFORE], [after], settings, 5)).x0
-    place = editing.edit_place(pipeline, x0[:1], [BEFORE], [after])
+    place = editing.edit_place(pipeline, x0[:1], [BEFORE], [after], 5)
     assert set(place.unique().tolist()) <= {0.0, 1.0} and place.shape == (1, 1, 64, 64)
     torch.testing.assert_close(both[:1], single, atol=1e-3, rtol=0)
+    given = last(editing.edit(pipeline, x0[:1], [BEFORE], [after], settings, 5, place)).x0
+    torch.testing.assert_close(given, single)  # it is found under the noise that the edit begins from
     second = last(editing.edit(pipeline, x0[1:], [BEFORE], [after], settings, 6)).x0
     torch.testing.assert_close(both[1:], second, atol=1e-3, rtol=0)
 

@@ -62,7 +62,7 @@ def measure(pipe: Pipeline, evaluator: Evaluator, kind: str, each: int, seed: in
     for first in tqdm(range(0, each, BATCH), desc=kind, leave=False):
         part = slice(first, first + BATCH)
         x0 = pipe.generate(scenes[part], seed=seed + first)
-        place = edit_place(pipe, x0, scenes[part], wishes[part])
+        place = edit_place(pipe, x0, scenes[part], wishes[part], seed + first)
         for step in edit(pipe, x0, scenes[part], wishes[part], pipe.settings(), seed + first, place):
             last = step.x0
         old.append(x0)

@@ -211,7 +211,7 @@ def _edited(
     where: Tensor | None,
 ) -> Iterator[Edited]:
     x0 = picture[None]
-    place = edit_place(studio.pipeline, x0, [before], [after]) if where is None else where[None]
+    place = edit_place(studio.pipeline, x0, [before], [after], seed) if where is None else where[None]
     for step in edit(studio.pipeline, x0, [before], [after], settings, seed, place):
         done = step.index == step.total
         yield Edited(step, place[0], verdict(after, studio.look(step.x0)[0]) if done else None)

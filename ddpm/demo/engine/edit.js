@@ -14,25 +14,22 @@ function noised(x0, noise, share) {
 
 const repeated = (x, times) => floats(Array.from({ length: times }, () => x));
 
-// How much a picture changes between pairs of label sets, by the two predicted clean pictures at several noise levels: a
-// map of 64x64 for each pair.
-async function difference(model, picture, pairs, { editing, labels }) {
+// How much a picture changes between pairs of label sets, by the two predicted clean pictures at several levels of a
+// noise: a map of 64x64 for each pair.
+async function difference(model, picture, pairs, own, { editing, labels }) {
   const conditions = (i) => pairs.map((pair) => encode(pair[i], labels));
   const [before, after] = [0, 1].map((i) => denoiser(model, conditions(i)));
-  const x0 = repeated(picture, pairs.length);
+  const [x0, noise] = [picture, own].map((x) => repeated(x, pairs.length));
   const total = new Float32Array(pairs.length * PLANE);
-  for (let number = 0; number < editing.rounds; number++) {
-    const noise = repeated(normal(number), pairs.length);
-    for (const share of editing.looks) {
-      const t = Math.max(1, round(share * (model.alphaBar.length - 1)));
-      const x = noised(x0, noise, model.alphaBar[t]);
-      const [old, changed] = [(await before(x, t)).x0, (await after(x, t)).x0];
-      changed.forEach((value, i) => {
-        total[Math.floor(i / PIXELS) * PLANE + (i % PLANE)] += Math.abs(value - old[i]) / 3;
-      });
-    }
+  for (const share of editing.looks) {
+    const t = Math.max(1, round(share * (model.alphaBar.length - 1)));
+    const x = noised(x0, noise, model.alphaBar[t]);
+    const [old, changed] = [(await before(x, t)).x0, (await after(x, t)).x0];
+    changed.forEach((value, i) => {
+      total[Math.floor(i / PIXELS) * PLANE + (i % PLANE)] += Math.abs(value - old[i]) / 3;
+    });
   }
-  const count = editing.rounds * editing.looks.length;
+  const count = editing.looks.length;
   return pairs.map((_, i) => total.subarray(i * PLANE, (i + 1) * PLANE).map((sum) => sum / count));
 }
 
@@ -63,7 +60,7 @@ function place(change, { threshold, grown }) {
 export async function* objects({ facts, model }, labels, bytes) {
   const scene = inOrder(labels, facts);
   const pairs = scene.map((name) => [scene, scene.filter((other) => other !== name)]);
-  const maps = await difference(await model(), floatsOf(bytes), pairs, facts);
+  const maps = await difference(await model(), floatsOf(bytes), pairs, normal(0), facts);
   const brightest = (map) => map.map((value) => value / Math.max(1e-6, largest(map)));
   yield Object.fromEntries(scene.map((name, i) => [name, gray(brightest(maps[i]))]));
 }
@@ -75,9 +72,10 @@ export async function* edit(studio, labels, seed, wanted, bytes, painted, sample
   const about = { run: Date.now(), labels: after };
   const own = await model();
   const picture = floatsOf(bytes);
+  const noise = normal(seed); // the place is where it will let the new object stand
   const where = painted
     ? Float32Array.from(decode(painted), (byte) => (byte > 0 ? 1 : 0))
-    : place((await difference(own, picture, [[before, after]], facts))[0], editing);
+    : place((await difference(own, picture, [[before, after]], noise, facts))[0], editing);
   const exchange = before.length === after.length;
   const T = own.alphaBar.length - 1;
   const start = Math.max(1, round((exchange ? editing.exchange : editing.new) * T));
@@ -94,7 +92,7 @@ export async function* edit(studio, labels, seed, wanted, bytes, painted, sample
     const eps = x.map((value, i) => (value - Math.sqrt(share) * x0[i]) / Math.sqrt(1 - share));
     return { ...guess, x0, eps };
   };
-  const x = noised(picture, normal(seed), own.alphaBar[start]);
+  const x = noised(picture, noise, own.alphaBar[start]);
   const run = from(own, x, [seed], [encode(after, facts.labels)], settings, start, keeping);
   const due = clock();
   const frames = shown(settings.steps, facts);

@@ -69,7 +69,6 @@ def write_networks(models: Models, look: Look, folder: Path) -> dict[str, Any]:
         "influence": {"telling": influence.TELLING, "steps": influence.STEPS},
         "editing": {
             "looks": editing.LOOKS,
-            "rounds": editing.ROUNDS,
             "threshold": editing.THRESHOLD,
             "grown": editing.GROWN,
             "exchange": editing.EXCHANGE,
