@@ -29,9 +29,9 @@ if TYPE_CHECKING:
 
 GUIDANCE = (1.0, 1.5, 2.0, 3.0, 4.0, 6.0)  # with the default sampler and steps
 STEPS = {  # of each sampler, at the default guidance
-    "sde-dpm++": (5, 10, 15, 25, 50),
+    "sde-dpm++": (5, 10, 15, 25),
     "dpm++": (5, 10, 15, 25),
-    "ddim": (10, 25, 50),
+    "ddim": (10, 25),
     "ddpm": (50, 1000),
 }
 
