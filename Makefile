@@ -3,7 +3,7 @@
 # make web    the page without a server, in dist/: for any file server, or a static Space
 # make screenshots   the pictures of the page in docs/, with the bundled model (with Chromium or Chrome, like the tests)
 # make weights   both halves of a model like the default one, from nothing; minutes on a GPU
-# make gpu    where there is a GPU: what the tests say of it, the benchmark, and the page with 1 and 16 visitors
+# make gpu    where there is a GPU: the benchmark, the page with 1 and 16 visitors, the library's tests (Linux)
 # make soak   the page under load and abuse, a quarter of an hour (docs/RELIABILITY.md)
 # All need Python 3.10 or newer and nothing else; PYTHON=python3.12 picks which one builds .venv.
 
@@ -48,9 +48,9 @@ screenshots: $(VENV)/.installed-dev
 
 # Minutes; on a CPU too, where it says what a GPU is compared with.
 gpu: $(VENV)/.installed-dev
-	$(RUN) -m pytest tests/test_pipeline.py tests/test_devices.py tests/test_batching.py tests/test_samplers.py
 	$(RUN) -m training.benchmark --json runs/gpu.json
 	$(RUN) -m tests.soak --seconds 5 --clients 1 16 --sessions 10 --json runs/gpu-soak.json
+	$(RUN) -m pytest tests/test_pipeline.py tests/test_devices.py tests/test_batching.py tests/test_samplers.py
 
 soak: $(VENV)/.installed-dev
 	$(RUN) -m tests.soak --json runs/soak.json

@@ -20,7 +20,7 @@ import torch
 from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
 from torch import nn
 
-from ddpm import Pipeline, checkpoint
+from ddpm import Pipeline, checkpoint, editing
 from ddpm.counting import Look
 from ddpm.labels import LABEL_ID, NUM_LABELS
 from ddpm.networks import build
@@ -40,6 +40,8 @@ ENDPOINTS = [
     "edit",
 ]
 STEPS = 25
+NARROW = 0.7
+"""`editing.THRESHOLD` with which an edit's place is not all of the picture, for the tiny network."""
 SEEN = {"red cube": 0.9, "gray cylinder": 0.8}
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -101,7 +103,9 @@ def static(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iter
     folder, judge = tmp_path_factory.mktemp("site"), ConstantJudge()
     models = Models(pipeline, CHECKPOINTS, dtype=torch.float32)
     try:
-        write_site(build_demo(pipeline, judge), models, Look(judge, None), folder, CACHE)
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(editing, "THRESHOLD", NARROW)
+            write_site(build_demo(pipeline, judge), models, Look(judge, None), folder, CACHE)
     except (urllib.error.URLError, TimeoutError, ConnectionError) as error:
         pytest.skip(f"the npm registry cannot be reached: {error}")
     with files_of(folder) as url:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import generate, state, tick
+from conftest import NARROW, generate, state, tick
 from PIL import Image
 from playwright.sync_api import Page, expect
 
@@ -45,18 +45,31 @@ def test_outside_the_place_every_predicted_picture_is_the_old_one(pipeline: Pipe
 
 
 @pytest.mark.parametrize("after", [AFTER, ["cyan sphere"], [*BEFORE, "gray cube"]])
-def test_an_edit_does_not_depend_on_its_batch(pipeline: Pipeline, after: list[str]) -> None:
+def test_an_edit_does_not_depend_on_its_batch(
+    pipeline: Pipeline, after: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(editing, "THRESHOLD", NARROW)
     x0 = pipeline.generate([BEFORE, BEFORE], seed=1, steps=3)
     settings = pipeline.settings("sde-dpm++", 10)
     both = last(editing.edit(pipeline, x0, [BEFORE] * 2, [after] * 2, settings, 5)).x0
     single = last(editing.edit(pipeline, x0[:1], [BEFORE], [after], settings, 5)).x0
-    place = editing.edit_place(pipeline, x0[:1], [BEFORE], [after], 5)
-    assert set(place.unique().tolist()) <= {0.0, 1.0} and place.shape == (1, 1, 64, 64)
     torch.testing.assert_close(both[:1], single, atol=1e-3, rtol=0)
-    given = last(editing.edit(pipeline, x0[:1], [BEFORE], [after], settings, 5, place)).x0
-    torch.testing.assert_close(given, single)  # it is found under the noise that the edit begins from
     second = last(editing.edit(pipeline, x0[1:], [BEFORE], [after], settings, 6)).x0
     torch.testing.assert_close(both[1:], second, atol=1e-3, rtol=0)
+
+
+@pytest.mark.parametrize("after", [AFTER, ["cyan sphere"], [*BEFORE, "gray cube"]])
+def test_the_place_is_looked_for_under_the_noise_that_the_edit_begins_from(
+    pipeline: Pipeline, after: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(editing, "THRESHOLD", NARROW)
+    x0 = pipeline.generate([BEFORE], seed=1, steps=3)
+    settings = pipeline.settings("sde-dpm++", 10)
+    place, other = (editing.edit_place(pipeline, x0, [BEFORE], [after], seed) for seed in (5, 0))
+    assert place.shape == (1, 1, 64, 64) and set(place.unique().tolist()) == {0.0, 1.0}
+    assert not torch.equal(place, other)
+    found, given = (last(editing.edit(pipeline, x0, [BEFORE], [after], settings, 5, at)).x0 for at in (None, place))
+    torch.testing.assert_close(found, given)
 
 
 def test_a_picture_without_objects_has_no_places(pipeline: Pipeline) -> None:

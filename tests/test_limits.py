@@ -90,6 +90,7 @@ def test_a_file_stays_whole_while_somebody_asks_for_it_again(tmp_path: Path) -> 
 
 def test_old_files_make_room_for_new_ones(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(disk, "PAUSE", 0.0)
+    monkeypatch.setattr(disk, "OVERHEAD", 0)
     monkeypatch.setattr(disk, "MAX_KEPT", 2500)
 
     def upload(letter: bytes, size: int = 1000) -> Path:
@@ -101,6 +102,19 @@ def test_old_files_make_room_for_new_ones(address: str, monkeypatch: pytest.Monk
     assert [file.exists() for file in (first, second, third, large)] == [False, True, True, True]
     assert not post(address, "upload", files={"files": ("b.png", b"5", "image/png")}).is_error
     assert [file.exists() for file in (second, third, large)] == [False, False, True]  # the newest then stays
+
+
+def test_a_file_that_gradio_knows_twice_counts_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [tmp_path / name for name in "abc"]
+    for when, file in enumerate(files):
+        file.write_bytes(bytes(1000))
+        os.utime(file, (when, when))
+    known = {str(file) for file in files}
+    kept = disk.Disk(SimpleNamespace(temp_file_sets=[known, set(known), {str(tmp_path / "cleared away")}]))
+    for most, left in ((3 * (1000 + disk.OVERHEAD), "abc"), (2 * (1000 + disk.OVERHEAD), "bc"), (10, "c")):
+        monkeypatch.setattr(disk, "MAX_KEPT", most)
+        kept._remove_oldest()
+        assert sorted(file.name for file in tmp_path.iterdir()) == list(left)
 
 
 def test_large_bodies_are_refused_on_every_route(address: str) -> None:

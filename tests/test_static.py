@@ -17,12 +17,12 @@ import gradio as gr
 import numpy as np
 import pytest
 import torch
-from conftest import SEEN, ConstantJudge, files_of, generate, state, tick
+from conftest import NARROW, SEEN, ConstantJudge, files_of, generate, state, tick
 from PIL import Image
 from playwright.sync_api import Browser, Page, Route, expect
 
 from app import CACHE, build_demo
-from ddpm import Evaluator, Pipeline
+from ddpm import Evaluator, Pipeline, editing
 from ddpm.counting import Look
 from ddpm.demo.draw.studio import Studio
 from ddpm.demo.edit.edit import edit_views
@@ -222,7 +222,8 @@ def test_two_sides_are_compared(page: Page, pipeline: Pipeline) -> None:
     assert refused["problem"] == "compare.bad_steps" and refused["values"] == {"side": "B", "most": 1000}
 
 
-def test_an_edit_is_the_same(page: Page, pipeline: Pipeline) -> None:
+def test_an_edit_is_the_same(page: Page, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(editing, "THRESHOLD", NARROW)
     picture = to_uint8(pipeline.generate([SCENE], 3, "ddim", 5)[0])
     after = ["blue cube", "cyan sphere"]
     data = base64.b64encode(picture.tobytes()).decode()
@@ -231,6 +232,7 @@ def test_an_edit_is_the_same(page: Page, pipeline: Pipeline) -> None:
     studio = Studio(pipeline, ConstantJudge())
     *_, wanted = edit_views(studio, x0, SCENE, after, 3, pipeline.settings("dpm++", 10, 2.0), None)
     place = np.frombuffer(base64.b64decode(wanted["place"]), np.uint8)
+    assert 0 < (place > 0).mean() < 1
     assert (np.array(last["place"]) != place).mean() < 0.01  # a pixel at the edge may fall on either side
     frames = np.frombuffer(base64.b64decode(wanted["chunks"][-1]["x0"]), np.uint8).reshape(-1, 64, 64, 3)
     found = pixels(last["chunks"][-1]["x0"], -1)

@@ -210,7 +210,7 @@ def main(arguments: list[str] | None = None) -> None:
     if pipe.device.type == "cuda":
         whole = {
             "64_pictures": partial(pipe.generate, [SCENE] * 64),
-            "1000_steps": partial(pipe.generate, [SCENE], 0, "ddpm", 1000),
+            "1000_steps": partial(pipe.generate, [SCENE], 0, "ddpm", min(1000, pipe.config.schedule.steps)),
         }
         report["gpu_seconds"] = {name: median_seconds(call, FEW, pipe.device) for name, call in whole.items()}
     ours = models(args.checkpoint)

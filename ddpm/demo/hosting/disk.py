@@ -13,6 +13,9 @@ from starlette.concurrency import run_in_threadpool
 MAX_KEPT = 2 * 2**30
 """Bytes of uploads and downloads together."""
 
+OVERHEAD = 2 * 4096
+"""Bytes that a file takes beside its own, with a folder for each."""
+
 PAUSE = 5.0
 """Seconds between two looks at them."""
 
@@ -33,15 +36,16 @@ class Disk:
 
     def _remove_oldest(self) -> None:
         found = []  # when, how large, where
-        for file in [file for known in list(self._demo.temp_file_sets) for file in list(known)]:
+        for file in {file for known in list(self._demo.temp_file_sets) for file in list(known)}:  # some are in two
             with suppress(OSError):  # it may be cleared away
                 about = os.stat(file)
-                found.append((about.st_mtime_ns, about.st_size, file))
+                found.append((about.st_mtime_ns, about.st_size + OVERHEAD, file))
         found.sort()
         total = sum(size for _, size, _ in found)
-        for _, size, file in found[:-1]:  # the newest stays, however large
+        for when, size, file in found[:-1]:  # the newest stays, however large
             if total <= MAX_KEPT:
                 break
             with suppress(OSError):  # as on Windows, while somebody reads it
-                os.remove(file)
-                total -= size
+                if os.stat(file).st_mtime_ns == when:  # nobody has asked for it again meanwhile
+                    os.remove(file)
+                    total -= size
